@@ -1,0 +1,86 @@
+"""What a law is: a parametric pytree that maps the inputs of one run to one predicted number."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.core
+
+from jaxscale.core.parametric import AbstractParametric, declared
+from jaxscale.core.quantities import Quantity, quantity_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """A published value: the law at `inputs` (of a published parameter set, or the default) gives `value`."""
+
+    inputs: Mapping[str, float]
+    value: float
+    rtol: float
+    source: str
+    published: str | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A named, sourced parameter set. `note` says what a reader must know before using it."""
+
+    values: Mapping[str, float | tuple[float, ...]]
+    source: str
+    note: str = ""
+
+
+class AbstractLaw(AbstractParametric):
+    """A scaling law: fields are the parameters, `__call__` gives one run's prediction.
+
+    A law is final: it never inherits from another law, and a variant is another file or a wrapper.
+    """
+
+    __call__: eqx.AbstractClassVar[Callable[..., Any]]
+    cite: ClassVar[str] = ""
+    cases: ClassVar[tuple[Case, ...]] = ()
+    published: ClassVar[Mapping[str, Published]] = {}
+
+    def __repr__(self) -> str:
+        parts = []
+        for d in declared(self):
+            unit = f" {d.spec.quantity.unit}" if d.spec.quantity.unit else ""
+            value = f"{float(d.value):.6g}" if getattr(d.value, "shape", None) == () and _known(d.value) else d.value
+            parts.append(f"{d.name}={value}{unit}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _known(value: Any) -> bool:
+    return isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Names and quantities of a law's inputs, and the quantity of its output."""
+
+    inputs: Mapping[str, Quantity] = field(default_factory=dict)
+    output: Quantity = field(default_factory=lambda: Quantity("", ""))
+
+
+@singledispatch
+def signature(law: AbstractLaw) -> Signature:
+    """Inputs and output of `law`, read from the annotations of its `__call__`."""
+    return class_signature(type(law))
+
+
+def class_signature(cls: type[AbstractLaw]) -> Signature:
+    """As `signature`, for a law class."""
+    call = inspect.signature(cls.__call__)
+    inputs = {name: quantity_of(p.annotation) for name, p in call.parameters.items() if name != "self"}
+    return Signature(inputs, quantity_of(call.return_annotation))
+
+
+def from_published[L: AbstractLaw](cls: type[L], name: str) -> L:
+    """The law with a published parameter set. Raises `KeyError` naming the sets there are."""
+    if name not in cls.published:
+        raise KeyError(f"{cls.__name__} has no published set {name!r}; it has {sorted(cls.published)}")
+    return cls(**cls.published[name].values)

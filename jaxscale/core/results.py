@@ -1,0 +1,29 @@
+"""RESULTS: how a solve ended, as a code inside jit and a sentence outside."""
+
+from enum import IntEnum
+
+
+class RESULTS(IntEnum):
+    """One code per lane of a batched solve. Only `converged` is a success."""
+
+    converged = 0
+    max_steps = 1
+    singular = 2
+    non_finite = 3
+    on_edge = 4
+
+    @property
+    def sentence(self) -> str:
+        """What happened and what to do about it."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    RESULTS.converged: "The solver converged: the whitened gradient is zero to rounding and the curvature is positive.",
+    RESULTS.max_steps: "The solver used all its steps before the gradient vanished; raise max_steps or add starts.",
+    RESULTS.singular: "The curvature is singular: the runs do not determine every parameter; "
+    "fix a parameter or add runs off the ridge.",
+    RESULTS.non_finite: "The objective or its gradient is not finite; check the runs and the start values.",
+    RESULTS.on_edge: "A parameter ended on the edge of its support, where the runs no longer determine it; "
+    "fix it or use a law without it.",
+}

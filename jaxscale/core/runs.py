@@ -1,0 +1,114 @@
+"""Runs: the pure arrays that jit sees."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxscale.core.law import AbstractLaw, Signature, signature
+
+
+class Runs(eqx.Module):
+    """Training runs as arrays of one length n.
+
+    - `inputs`: by symbol, e.g. `{"N": ..., "D": ...}`, in the units of `core.quantities`.
+    - `target`: what the law predicts (the loss).
+    - `weight`: non-negative; 0 leaves a run (or a row of padding) out.
+    - `group`: index of the data set, 0 where there is one.
+    - `cluster`: index of the independent unit a row belongs to (checkpoints of one run share it).
+    - `noise`: known standard deviation of `target`, 0 where unknown.
+    """
+
+    inputs: dict[str, Float[Array, " n"]]
+    target: Float[Array, " n"]
+    weight: Float[Array, " n"]
+    group: Int[Array, " n"]
+    cluster: Int[Array, " n"]
+    noise: Float[Array, " n"]
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Mapping[str, Any],
+        target: Any,
+        *,
+        weight: Any = None,
+        group: Any = None,
+        cluster: Any = None,
+        noise: Any = None,
+        dtype: Any = None,
+    ) -> Self:
+        """From anything array-like, cast to `dtype` (default: jax's current float)."""
+        dtype = jax.dtypes.canonicalize_dtype(float) if dtype is None else dtype
+        target = jnp.asarray(target, dtype)
+        return cls(
+            inputs={name: jnp.asarray(column, dtype) for name, column in inputs.items()},
+            target=target,
+            weight=jnp.ones_like(target) if weight is None else jnp.asarray(weight, dtype),
+            group=jnp.zeros(target.shape, jnp.int32) if group is None else jnp.asarray(group, jnp.int32),
+            cluster=jnp.arange(target.shape[0], dtype=jnp.int32)
+            if cluster is None
+            else jnp.asarray(cluster, jnp.int32),
+            noise=jnp.zeros_like(target) if noise is None else jnp.asarray(noise, dtype),
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of rows, padding included."""
+        return self.target.shape[0]
+
+    def padded(self) -> Self:
+        """Extended to the next of a few sizes (powers of two and their halves between) by rows of weight zero.
+
+        Two studies of nearby sizes then share one compiled program. The rows repeat the last run, so
+        that every law stays finite on them.
+        """
+        extra = padded_size(self.size) - self.size
+        longer = jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], extra, axis=0)]), self)
+        return eqx.tree_at(lambda r: r.weight, longer, longer.weight.at[self.size :].set(0))
+
+
+class Table(Protocol):
+    """What a study offers to the floors that may not know it: its name, groups, provenance, and its runs."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Labels of the groups, in the order of `Runs.group`; empty where there is one group."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Where the numbers come from: source, licence, sha256, ..."""
+        ...
+
+    def runs(self, wanted: Signature) -> Runs:
+        """The inputs and the target that a law's signature names, in its units."""
+        ...
+
+
+def padded_size(n: int) -> int:
+    """The smallest of 8, 12, 16, 24, 32, 48, ... that is at least n."""
+    size = 8
+    while size < n:
+        size = size * 3 // 2 if size & (size - 1) == 0 else size // 3 * 4
+    return size
+
+
+def arguments(law: AbstractLaw, inputs: Mapping[str, Any], group: Any) -> dict[str, Any]:
+    """The inputs that `law` names, `group` among them where it asks. Raises `KeyError` on a missing one."""
+    names = signature(law).inputs
+    offered = {**inputs, "group": group}
+    missing = [name for name in names if name not in offered]
+    if missing:
+        raise KeyError(f"{type(law).__name__} needs the inputs {list(names)}; {missing} missing from {list(inputs)}")
+    return {name: offered[name] for name in names}
+
+
+def predict(law: AbstractLaw, runs: Runs) -> Float[Array, " n"]:
+    """The law's prediction for every run."""
+    return jax.vmap(lambda kwargs: law(**kwargs))(arguments(law, runs.inputs, runs.group))

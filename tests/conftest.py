@@ -1,0 +1,40 @@
+"""Precision by environment, strict promotion, data where it lies.
+
+`JAXSCALE_X64=0` runs the suite in float32; the default is float64. `JAXSCALE_DATA_DIR` names the folder
+of public measurements; tests that need it skip, saying so, where it is not set.
+"""
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+
+X64 = os.environ.get("JAXSCALE_X64", "1") != "0"
+jax.config.update("jax_enable_x64", X64)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    slow_asked = "slow" in (config.option.markexpr or "")
+    for item in items:
+        if "slow" in item.keywords and not slow_asked:
+            item.add_marker(pytest.mark.skip(reason="slow reproduction: run with -m slow"))
+        if "x64" in item.keywords and not X64:
+            item.add_marker(pytest.mark.skip(reason="needs float64: run with JAXSCALE_X64=1"))
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of public measurements, or a skip that says how to get it."""
+    folder = os.environ.get("JAXSCALE_DATA_DIR")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("JAXSCALE_DATA_DIR is not set to a folder of public measurements")
+    return Path(folder)
+
+
+@pytest.fixture
+def eps() -> float:
+    """Rounding unit of the precision under test; tolerances are multiples of it."""
+    return float(jax.numpy.finfo(jax.dtypes.canonicalize_dtype(float)).eps)
