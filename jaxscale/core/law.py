@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.core
 
@@ -40,7 +39,7 @@ class AbstractLaw(AbstractParametric):
     A law is final: it never inherits from another law, and a variant is another file or a wrapper.
     """
 
-    __call__: eqx.AbstractClassVar[Callable[..., Any]]
+    __call__: ClassVar[Callable[..., Any]]
     cite: ClassVar[str] = ""
     cases: ClassVar[tuple[Case, ...]] = ()
     published: ClassVar[Mapping[str, Published]] = {}
@@ -83,4 +82,5 @@ def from_published[L: AbstractLaw](cls: type[L], name: str) -> L:
     """The law with a published parameter set. Raises `KeyError` naming the sets there are."""
     if name not in cls.published:
         raise KeyError(f"{cls.__name__} has no published set {name!r}; it has {sorted(cls.published)}")
-    return cls(**cls.published[name].values)
+    build: Callable[..., L] = cls
+    return build(**cls.published[name].values)

@@ -6,7 +6,7 @@ exactly its declared parameters, in constrained values and the paper's symbols.
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
@@ -19,7 +19,6 @@ from jaxscale.core.quantities import Quantity, quantity_of
 from jaxscale.core.supports import AbstractSupport
 
 _KEY = "jaxscale.param"
-_INLINE = "jaxscale.inline"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,13 +89,13 @@ def param(
     return eqx.field(converter=as_leaf, default=init, metadata={_KEY: spec})
 
 
-def inline() -> Any:
-    """Declare a field that holds another parametric object whose parameters keep their own names."""
-    return eqx.field(metadata={_INLINE: True})
-
-
 class AbstractParametric(eqx.Module):
-    """A pytree whose array leaves are exactly its declared parameters."""
+    """A pytree whose array leaves are exactly its declared parameters.
+
+    `inlined` names the fields whose own parameters keep their names, without the field's as a prefix.
+    """
+
+    inlined: ClassVar[tuple[str, ...]] = ()
 
     def replace(self, **values: Any) -> Self:
         """A copy with some parameters set, by name (`law.replace(alpha=0.5)`). Raises `KeyError` on a wrong name."""
@@ -113,7 +112,9 @@ def specs(cls: type) -> dict[str, Spec]:
 
 
 def _walk(node: Any, prefix: str) -> Iterator[Declared]:
-    if isinstance(node, AbstractParametric):
+    if hasattr(node, "declarations"):  # a node that names its parameters itself, such as a joint law
+        yield from node.declarations(prefix)
+    elif isinstance(node, AbstractParametric):
         declared = specs(type(node))
         for field in dataclasses.fields(node):
             value = getattr(node, field.name)
@@ -121,7 +122,7 @@ def _walk(node: Any, prefix: str) -> Iterator[Declared]:
                 if value is not None:
                     yield Declared(prefix + field.name, declared[field.name], value)
             elif not field.metadata.get("static", False):
-                inner = prefix if field.metadata.get(_INLINE) else f"{prefix}{field.name}."
+                inner = prefix if field.name in node.inlined else f"{prefix}{field.name}."
                 yield from _walk(value, inner)
     elif isinstance(node, Mapping):
         for key in sorted(node):  # the order in which jax flattens a dict

@@ -1,0 +1,1 @@
+"""Curves whose exponent changes along the way."""

@@ -1,0 +1,1 @@
+"""Loss of one training run from its size, data, compute or steps."""

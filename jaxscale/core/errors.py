@@ -1,0 +1,9 @@
+"""BadInput: what a person gave cannot be used, said in one sentence."""
+
+
+class BadInput(ValueError):
+    """Input from a person or a file that is refused.
+
+    The message is one sentence: where (row, column), what was expected, what came, what to do. The
+    command line prints it and exits with status 2; no trace is needed to understand it.
+    """

@@ -1,0 +1,81 @@
+"""Ensemble: many laws as one, with leading axes; what bootstraps, posteriors and plans share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxscale.core.law import AbstractLaw
+from jaxscale.core.parametric import values
+from jaxscale.core.results import RESULTS
+
+QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+
+
+class Ensemble(eqx.Module):
+    """Laws stacked along a leading `draw` axis, with the result code of each.
+
+    Calling it evaluates every law: `ensemble(N=1e9, D=[1e10, 1e11])` has shape (draws, 2).
+    """
+
+    law: AbstractLaw
+    value: Float[Array, " draw"]
+    code: Int[Array, " draw"]
+    method: str = eqx.field(static=True, default="bootstrap")
+
+    @property
+    def size(self) -> int:
+        return self.code.shape[0]
+
+    @property
+    def failed(self) -> int:
+        """Draws that did not converge. Summaries leave them out and say how many there are."""
+        return int(np.sum(np.asarray(self.code) != RESULTS.converged))
+
+    def ok(self) -> "Ensemble":
+        """The converged draws only."""
+        keep = np.flatnonzero(np.asarray(self.code) == RESULTS.converged)
+        arrays, static = eqx.partition(self, eqx.is_array)
+        return eqx.combine(jax.tree.map(lambda x: x[keep], arrays), static)
+
+    def __call__(self, **inputs: Any) -> Float[Array, "draw *points"]:
+        """Every law at the given inputs, which broadcast against each other."""
+        return _evaluate(self.law, inputs)
+
+    def params(self) -> dict[str, np.ndarray]:
+        """Draws of every parameter by name, leading axis `draw`."""
+        return {name: np.asarray(value) for name, value in values(self.law).items()}
+
+    def standard_errors(self) -> dict[str, np.ndarray]:
+        """Standard deviation over the converged draws."""
+        return {name: np.std(draws, axis=0, ddof=1) for name, draws in self.ok().params().items()}
+
+    def quantiles(self, q: tuple[float, ...] = QUANTILES) -> dict[str, dict[str, Any]]:
+        """Quantiles over the converged draws: parameter -> quantile -> value."""
+        return {name: quantile_table(draws, q) for name, draws in self.ok().params().items()}
+
+
+def quantile_table(draws: np.ndarray, q: tuple[float, ...] = QUANTILES) -> dict[str, Any]:
+    """Quantiles along the first axis by their name."""
+    found = np.quantile(np.asarray(draws, np.float64), q, axis=0)
+    return {f"{level:g}": found[i].tolist() for i, level in enumerate(q)}
+
+
+@eqx.filter_jit
+def _evaluate(law: AbstractLaw, inputs: Mapping[str, Any]) -> Array:
+    dtype = jax.tree.leaves(law)[0].dtype
+    arrays = {
+        k: jnp.asarray(v, None if jnp.issubdtype(jnp.asarray(v).dtype, jnp.integer) and k == "group" else dtype)
+        for k, v in inputs.items()
+    }
+    shape = jnp.broadcast_shapes(*(a.shape for a in arrays.values()))
+    flat = {k: jnp.broadcast_to(a, shape).reshape(-1) for k, a in arrays.items()}
+
+    def one(single: AbstractLaw) -> Array:
+        return jax.vmap(lambda kwargs: single(**kwargs))(flat)
+
+    return jax.vmap(one)(law).reshape(-1, *shape)

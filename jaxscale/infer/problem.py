@@ -1,0 +1,54 @@
+"""A fit as a problem for the solver: the model's free parameters, the runs, and what a resample changes."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxscale.core.runs import Runs
+from jaxscale.objectives.model import Model
+from jaxscale.solve.problem import AbstractProblem, Split, Vector
+
+
+class Resample(eqx.Module):
+    """What one bootstrap draw changes: the weights (pairs, clusters, Bayesian) and the targets (wild, parametric)."""
+
+    weight: Float[Array, " n"]
+    target: Float[Array, " n"]
+
+
+class FitProblem(AbstractProblem):
+    """The penalties of a `Model` over `Runs`, as a function of the model's free parameters."""
+
+    split: Split
+    runs: Runs
+
+    def at(self, context: Resample | None) -> Runs:
+        """The runs of one lane."""
+        if context is None:
+            return self.runs
+        return eqx.tree_at(lambda r: (r.weight, r.target), self.runs, (context.weight, context.target))
+
+    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
+        return self.split.tree(z).outputs(self.at(context))
+
+    def weights(self, context: Any = None) -> Float[Array, " n"]:
+        return self.at(context).weight
+
+    @property
+    def template(self) -> Model:
+        return self.split.template
+
+    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
+        return self.template.objective.penalty(u)
+
+    def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        return self.template.objective.majoriser(u)
+
+    def resolution(self) -> Float[Array, ""]:
+        return jnp.asarray(self.template.objective.resolution(), self.runs.target.dtype)
+
+    def reported(self, z: Vector, context: Any = None) -> Float[Array, ""]:
+        """The objective as papers state it."""
+        return self.split.tree(z).objective.reported(self.outputs(z, context), self.weights(context))

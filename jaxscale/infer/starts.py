@@ -1,0 +1,111 @@
+"""Cold starts: nonlinear parameters spread over their priors, linear ones solved for, the best kept."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.stats import qmc
+
+from jaxscale.core.law import AbstractLaw
+from jaxscale.core.parametric import Declared, declared, replace
+from jaxscale.core.runs import Runs, predict
+from jaxscale.core.supports import Positive, PositiveOrdered
+from jaxscale.infer.problem import FitProblem
+from jaxscale.solve.separable import bounded_least_squares
+
+_TAIL = 0.01  # starts cover the central 98 % of each prior
+_ROWS = 2048  # of a large study are enough to rank starts
+
+
+def cold_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray, "count p"]:
+    """The best `count` of a grid or Sobol set of starts, in unconstrained coordinates. `seed` shifts the set."""
+    nonlinear = [d for d in _law_free(problem) if not d.spec.linear]
+    dimension = sum(int(np.prod(d.value.shape, dtype=int)) for d in nonlinear)
+    cube = jnp.asarray(_unit_points(dimension, seed), problem.runs.target.dtype)
+    z, value = _screen(_thinned(problem), cube)
+    order = np.argsort(np.where(np.isfinite(value), value, np.inf), kind="stable")
+    return np.asarray(z)[order[:count]]
+
+
+def _law_free(problem: FitProblem) -> list[Declared]:
+    return [d for d in declared(problem.template.law) if d.name in problem.split.free]
+
+
+def _unit_points(dimension: int, seed: int) -> np.ndarray:
+    """A square grid in two dimensions (16 x 16), a line in one, a Sobol set above, shifted modulo 1 by the seed."""
+    shift = np.random.default_rng(seed).random(dimension)
+    if dimension == 0:
+        return np.zeros((1, 0))
+    if dimension <= 2:
+        axis = (np.arange(16 if dimension == 2 else 64) + 0.5) / (16 if dimension == 2 else 64)
+        points = np.stack(np.meshgrid(*[axis] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
+    else:
+        points = qmc.Sobol(dimension, scramble=True, rng=seed).random_base2(10 if dimension <= 6 else 11)
+    return _TAIL + (1 - 2 * _TAIL) * ((points + shift) % 1.0)
+
+
+def _thinned(problem: FitProblem) -> FitProblem:
+    rows = problem.runs.size
+    if rows <= _ROWS:
+        return problem
+    keep = np.linspace(0, rows - 1, _ROWS).round().astype(int)
+    return eqx.tree_at(lambda p: p.runs, problem, jax.tree.map(lambda x: x[keep], problem.runs))
+
+
+@eqx.filter_jit
+def _screen(problem: FitProblem, cube: Float[Array, "m d"]) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
+    def one(u: Float[Array, " d"]) -> tuple[Array, Array]:
+        law = _profiled(_spread(problem, u), problem)
+        objective = problem.template.objective.started(predict(law, problem.runs), problem.runs)
+        model = eqx.tree_at(lambda m: (m.law, m.objective), problem.template, (law, objective))
+        moved = eqx.tree_at(lambda p: p.split.template, problem, model)
+        z = moved.split.vector()
+        return z, moved.value(z)
+
+    return jax.lax.map(one, cube, batch_size=32)
+
+
+def _spread(problem: FitProblem, u: Float[Array, " d"]) -> AbstractLaw:
+    """The law with its nonlinear parameters at quantiles u of their priors, or of the data's range."""
+    new, start = {}, 0
+    for d in _law_free(problem):
+        if d.spec.linear:
+            continue
+        size = int(np.prod(d.value.shape, dtype=int))
+        part = u[start : start + size].reshape(d.value.shape)
+        start += size
+        if isinstance(d.spec.support, PositiveOrdered):
+            part = jnp.sort(part, axis=-1)
+        if d.spec.within is None:
+            new[d.name] = d.spec.prior.quantile(part)
+        else:
+            logs = jnp.log(problem.runs.inputs[d.spec.within])
+            new[d.name] = jnp.exp(jnp.min(logs) + part * (jnp.max(logs) - jnp.min(logs)))
+    return replace(problem.template.law, new)
+
+
+def _profiled(law: AbstractLaw, problem: FitProblem) -> AbstractLaw:
+    """The law with its free linear parameters at the least-squares fit of relative errors."""
+    runs: Runs = problem.runs
+    linear = [d for d in _law_free(problem) if d.spec.linear]
+    if not linear:
+        return law
+    shapes = [d.value.shape for d in linear]
+    sizes = [int(np.prod(shape, dtype=int)) for shape in shapes]
+    bounds = np.cumsum(sizes)[:-1].tolist()
+
+    def at(x: Float[Array, " q"]) -> AbstractLaw:
+        pieces = jnp.split(x, bounds)
+        return replace(law, {d.name: v.reshape(s) for d, v, s in zip(linear, pieces, shapes, strict=True)})
+
+    ones = jnp.ones(sum(sizes), runs.target.dtype)
+    design = jax.jacfwd(lambda x: predict(at(x), runs))(ones)
+    offset = predict(at(ones), runs) - jnp.sum(design, axis=1)
+    scale = jnp.sqrt(runs.weight) / runs.target
+    # Positive parameters stay above a ten-thousandth of the loss, so that their logarithm is a usable start.
+    smallest = 1e-4 * jnp.min(runs.target) / jnp.maximum(jnp.max(jnp.abs(design), axis=0), 1e-30)
+    positive = np.repeat([isinstance(d.spec.support, Positive) for d in linear], sizes)
+    lower = jnp.where(positive, smallest, -jnp.inf)
+    x = bounded_least_squares(design * scale[:, None], (runs.target - offset) * scale, lower)
+    return at(x)

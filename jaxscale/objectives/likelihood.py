@@ -1,0 +1,150 @@
+r"""Likelihoods of the residual with an estimated scale: minus log density, $g(r / \sigma) + \log\sigma$."""
+
+import math
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.scipy.stats import norm
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxscale.core.runs import Runs
+from jaxscale.objectives.noise import ConstantNoise, Noise
+from jaxscale.objectives.objective import AbstractObjective
+from jaxscale.objectives.residual import LogResidual, Residual
+
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+class Gaussian(eqx.Module):
+    """Standard normal."""
+
+    name = "gaussian"
+
+    def __call__(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        return 0.5 * t**2 + _HALF_LOG_2PI
+
+    def weight(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        return jnp.ones_like(t)
+
+    def sample(self, key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:
+        return jax.random.normal(key, shape, dtype)
+
+
+class StudentT(eqx.Module):
+    """Student's t with fixed degrees of freedom: scale-free robustness."""
+
+    df: float = eqx.field(static=True, default=5.0)
+
+    @property
+    def name(self) -> str:
+        return f"student-t:{self.df:g}"
+
+    def __call__(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        constant = math.lgamma(self.df / 2) - math.lgamma((self.df + 1) / 2) + 0.5 * math.log(self.df * math.pi)
+        return constant + 0.5 * (self.df + 1) * jnp.log1p(t**2 / self.df)
+
+    def weight(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        return (self.df + 1) / (self.df + t**2)
+
+    def sample(self, key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:
+        return jax.random.t(key, self.df, shape, dtype)
+
+
+class HuberDensity(eqx.Module):
+    """The density proportional to exp(-Huber_d), normalised (Besiroglu et al. 2024, appendix)."""
+
+    d: float = eqx.field(static=True, default=1.0)
+
+    @property
+    def name(self) -> str:
+        return f"huber-density:{self.d:g}"
+
+    def __call__(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        d, size = self.d, jnp.abs(t)
+        inside = math.sqrt(2 * math.pi) * (1 - 2 * norm.sf(jnp.asarray(d, t.dtype)))
+        log_z = jnp.log(inside + 2 * math.exp(-(d**2) / 2) / d)
+        return jnp.where(size <= d, 0.5 * t**2, d * (size - 0.5 * d)) + log_z
+
+    def weight(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        return self.d / jnp.maximum(jnp.abs(t), self.d)
+
+    def sample(self, key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:
+        """A truncated normal inside [-d, d], exponential tails outside."""
+        inside = math.erf(self.d / math.sqrt(2)) * math.sqrt(2 * math.pi)
+        tails = 2 * math.exp(-(self.d**2) / 2) / self.d
+        which, body, tail, side = jax.random.split(key, 4)
+        core = jax.random.truncated_normal(body, -self.d, self.d, shape, dtype)
+        far = self.d + jax.random.exponential(tail, shape, dtype) / self.d
+        far = far * jax.random.rademacher(side, shape, dtype)
+        return jnp.where(jax.random.bernoulli(which, inside / (inside + tails), shape), core, far)
+
+
+type Density = Gaussian | StudentT | HuberDensity
+
+
+class Likelihood(AbstractObjective):
+    """Minus the log-likelihood of the residuals under `density` with scales from `noise`.
+
+    A known noise of a run (`Runs.noise`) adds to the estimated scale in quadrature.
+    """
+
+    density: Density
+    residual: Residual
+    noise: Noise
+
+    def outputs(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, "n 2"]:
+        log_sigma = self.noise(runs)
+        known = self.residual.known_noise(runs)
+        log_scale = log_sigma + 0.5 * jnp.log1p((known * jnp.exp(-log_sigma)) ** 2)
+        return jnp.stack([self.residual(prediction, runs) * jnp.exp(-log_scale), log_scale], axis=1)
+
+    def penalty(self, u: Float[Array, " 2"]) -> Float[Array, ""]:
+        return self.density(u[0]) + u[1]
+
+    def majoriser(self, u: Float[Array, " 2"]) -> Float[Array, "2 2"]:
+        # In (t, log sigma) the penalty is a sum; a unit curvature in the scale only shortens its steps.
+        return jnp.diag(jnp.stack([self.density.weight(u[0]), jnp.ones_like(u[1])]))
+
+    def resolution(self) -> Float[Array, ""]:
+        return jnp.asarray(4 * jnp.finfo(jnp.zeros(()).dtype).eps)
+
+    def started(self, prediction: Float[Array, " n"], runs: Runs) -> Self:
+        residual = jnp.where(runs.weight > 0, jnp.abs(self.residual(prediction, runs)), jnp.nan)
+        # Median absolute deviation, 1.4826 of which is a Gaussian's standard deviation.
+        spread = 1.4826 * jnp.nanmedian(residual)
+        floor = 100 * jnp.finfo(residual.dtype).eps
+        return eqx.tree_at(lambda o: o.noise.sigma, self, jnp.maximum(spread, floor))
+
+    def simulate(self, key: PRNGKeyArray, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
+        scale = jnp.exp(self.outputs(prediction, runs)[:, 1])
+        noise = scale * self.density.sample(key, prediction.shape, prediction.dtype)
+        return self.residual.target(prediction, noise)
+
+    @property
+    def name(self) -> str:
+        by = "".join(f":{x}" for x in self.noise.by) if not isinstance(self.noise, ConstantNoise) else ""
+        space = "" if isinstance(self.residual, LogResidual) else "raw-"
+        return space + self.density.name + by
+
+
+def gaussian(noise: Noise | None = None, residual: Residual | None = None) -> Likelihood:
+    """Gaussian likelihood of log residuals (or `residual`) with an estimated scale."""
+    return _likelihood(Gaussian(), noise, residual)
+
+
+def student_t(df: float = 5.0, noise: Noise | None = None, residual: Residual | None = None) -> Likelihood:
+    """Student-t likelihood: the default for new work, as its robustness needs no width chosen by hand."""
+    return _likelihood(StudentT(float(df)), noise, residual)
+
+
+def huber_density(d: float = 1.0, noise: Noise | None = None, residual: Residual | None = None) -> Likelihood:
+    """Huber-density likelihood with an estimated scale."""
+    return _likelihood(HuberDensity(float(d)), noise, residual)
+
+
+def _likelihood(density: Density, noise: Noise | None, residual: Residual | None) -> Likelihood:
+    return Likelihood(
+        density, LogResidual() if residual is None else residual, ConstantNoise() if noise is None else noise
+    )

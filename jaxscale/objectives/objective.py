@@ -1,0 +1,54 @@
+"""What an objective is: outputs of each run, and a penalty on them."""
+
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxscale.core.parametric import AbstractParametric
+from jaxscale.core.runs import Runs
+
+
+class AbstractObjective(AbstractParametric):
+    """Turns predictions into k outputs per run and each run's outputs into one penalty.
+
+    Its own parameters (a noise scale) are declared with `param` like a law's and fitted with them.
+    """
+
+    def outputs(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, "n k"]:
+        """What the penalty looks at, for every run, in units in which the penalty is O(1)."""
+        raise NotImplementedError
+
+    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
+        """One run's penalty. It sees the objective's settings, never its free parameters."""
+        raise NotImplementedError
+
+    def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        """A positive semi-definite curvature of the penalty, safe for steps of any length."""
+        raise NotImplementedError
+
+    def reported(self, u: Float[Array, "n k"], weight: Float[Array, " n"]) -> Float[Array, ""]:
+        """The value as papers state it (a sum over runs)."""
+        return jnp.sum(weight * jax.vmap(self.penalty)(u))
+
+    def resolution(self) -> Float[Array, ""]:
+        """Rounding unit of an output."""
+        raise NotImplementedError
+
+    def started(self, prediction: Float[Array, " n"], runs: Runs) -> Self:
+        """A copy whose own parameters start from the residuals of `prediction`."""
+        return self
+
+    def simulate(self, key: PRNGKeyArray, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
+        """New targets around `prediction` under the objective's noise model."""
+        raise NotImplementedError
+
+    def stages(self, dtype: Any) -> tuple[Self, ...]:
+        """Smoother objectives to solve in turn, each from the last one's optimum; the last is this one."""
+        return (self,)
+
+    @property
+    def name(self) -> str:
+        """As written on the command line, e.g. `log-huber:0.001`."""
+        raise NotImplementedError

@@ -1,0 +1,118 @@
+"""Joint laws: a joint law is a law, so nothing above this file knows about joint fits."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import AbstractLaw, Signature, signature
+from jaxscale.core.parametric import Declared, declared, replace, values
+from jaxscale.core.quantities import GROUP
+
+
+class Pooled(AbstractLaw):
+    """One law for several groups: the parameters in `split` are separate per group, the others shared.
+
+    A split parameter gains a leading axis of length `len(groups)`, in the order of `Runs.group`.
+    """
+
+    law: AbstractLaw
+    split: tuple[str, ...] = eqx.field(static=True)
+    groups: tuple[str, ...] = eqx.field(static=True)
+    cite: ClassVar[str] = ""
+    inlined: ClassVar[tuple[str, ...]] = ("law",)
+
+    def __init__(self, law: AbstractLaw, split: Iterable[str], groups: Iterable[str]):
+        """`groups` are the labels, e.g. `study.groups`. Raises `BadInput` on an unknown parameter or fewer than two groups."""
+        self.split, self.groups = tuple(split), tuple(groups)
+        known = values(law)
+        unknown = [name for name in self.split if name not in known]
+        if unknown:
+            raise BadInput(f"split: {type(law).__name__} has no parameter {unknown}; it has {list(known)}")
+        if len(self.groups) < 2:
+            raise BadInput(
+                f"split: expected at least two groups, got {list(self.groups)}; name the column that tells them apart"
+            )
+        wide = {name: jnp.broadcast_to(known[name], (len(self.groups), *known[name].shape)) for name in self.split}
+        self.law = replace(law, wide)
+
+    def member(self, group: Any) -> AbstractLaw:
+        """The law of one group, by its index."""
+        known = values(self.law)
+        return replace(self.law, {name: known[name][group] for name in self.split})
+
+    def __call__(self, group: Any, **inputs: Any) -> Any:
+        return self.member(group)(**inputs)
+
+
+@signature.register
+def _(law: Pooled) -> Signature:
+    inner = signature(law.law)
+    return Signature({**inner.inputs, "group": GROUP}, inner.output)
+
+
+class Tied(AbstractLaw):
+    """Different laws for different groups, with the parameters in `tie` common to all.
+
+    Names are prefixed by the group (`c4.E`), tied ones are not (`alpha`). A tied parameter starts from the
+    first law's value. Every law sees those of the inputs that it names.
+    """
+
+    laws: dict[str, AbstractLaw]
+    shared: dict[str, Array]
+    tie: tuple[str, ...] = eqx.field(static=True)
+    groups: tuple[str, ...] = eqx.field(static=True)
+    cite: ClassVar[str] = ""
+    inlined: ClassVar[tuple[str, ...]] = ("law",)
+
+    def __init__(self, laws: Mapping[str, AbstractLaw], tie: Iterable[str]):
+        """`laws` by group label, in the order of `Runs.group`. Raises `BadInput` where a law lacks a tied parameter."""
+        self.tie, self.groups = tuple(tie), tuple(laws)
+        for label, law in laws.items():
+            missing = [name for name in self.tie if name not in values(law)]
+            if missing:
+                raise BadInput(f"tie: the law of {label!r} has no parameter {missing}; it has {list(values(law))}")
+        first = values(laws[self.groups[0]])
+        self.shared = {name: first[name] for name in self.tie}
+        self.laws = {label: _without(law, self.tie) for label, law in laws.items()}
+
+    def declarations(self, prefix: str) -> Iterator[Declared]:
+        """Laws first, then the shared values: the order of the fields."""
+        for label in sorted(self.laws):
+            for d in declared(self.laws[label]):
+                yield Declared(f"{prefix}{label}.{d.name}", d.spec, d.value)
+        specs = {d.name: d.spec for d in declared(type(self.laws[self.groups[0]])())}
+        for name in sorted(self.shared):
+            yield Declared(prefix + name, specs[name], self.shared[name])
+
+    def member(self, label: str) -> AbstractLaw:
+        """The law of one group, with the shared values in place."""
+        law = self.laws[label]
+        return eqx.tree_at(
+            lambda x: [getattr(x, name) for name in self.tie],
+            law,
+            [self.shared[name] for name in self.tie],
+            is_leaf=lambda x: x is None,
+        )
+
+    def __call__(self, group: Any, **inputs: Any) -> Any:
+        outputs = []
+        for label in self.groups:
+            law = self.member(label)
+            outputs.append(law(**{name: inputs[name] for name in signature(law).inputs}))
+        return jnp.stack(outputs)[group]
+
+
+@signature.register
+def _(law: Tied) -> Signature:
+    members = [signature(law.member(label)) for label in law.groups]
+    inputs = {name: quantity for member in members for name, quantity in member.inputs.items()}
+    return Signature({**inputs, "group": GROUP}, members[0].output)
+
+
+def _without(law: AbstractLaw, names: Iterable[str]) -> AbstractLaw:
+    held = [getattr(law, name) for name in names]
+    return eqx.tree_at(lambda x: [getattr(x, name) for name in names], law, [None] * len(held))

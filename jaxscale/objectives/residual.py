@@ -1,0 +1,42 @@
+"""Residuals: how far a prediction is from the observed loss, in which space."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxscale.core.runs import Runs
+
+
+class LogResidual(eqx.Module):
+    """log prediction - log observed: relative error, the field's custom for losses."""
+
+    name = "log"
+
+    def __call__(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
+        return jnp.log(prediction) - jnp.log(runs.target)
+
+    def target(self, prediction: Float[Array, " n"], residual: Float[Array, " n"]) -> Float[Array, " n"]:
+        """The observation from which `prediction` has this residual."""
+        return prediction * jnp.exp(-residual)
+
+    def known_noise(self, runs: Runs) -> Float[Array, " n"]:
+        """Known standard deviation of the residual (0 where unknown): relative, to first order."""
+        return runs.noise / runs.target
+
+
+class RawResidual(eqx.Module):
+    """prediction - observed, in the unit of the loss."""
+
+    name = "raw"
+
+    def __call__(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
+        return prediction - runs.target
+
+    def target(self, prediction: Float[Array, " n"], residual: Float[Array, " n"]) -> Float[Array, " n"]:
+        return prediction - residual
+
+    def known_noise(self, runs: Runs) -> Float[Array, " n"]:
+        return runs.noise
+
+
+type Residual = LogResidual | RawResidual

@@ -1,0 +1,69 @@
+"""The chart: whitened coordinates y in which a problem is round, z = centre + scale @ y.
+
+Paper symbols are badly conditioned (Jacobian condition 2000 on the reconstructed Chinchilla runs). The
+factor is computed on the host in float64, from a Jacobian or a Hessian in the device's precision; the
+coordinates y are then O(1), where float32 suffices.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxscale.solve.problem import AbstractProblem, Vector
+
+
+class Chart(eqx.Module):
+    """An affine map between whitened coordinates y and unconstrained coordinates z."""
+
+    centre: Float[Array, " p"]
+    scale: Float[Array, "p p"]
+
+    def __call__(self, y: Vector) -> Vector:
+        return self.centre + jnp.matmul(self.scale, y, precision=jax.lax.Precision.HIGHEST)
+
+
+class Charted(AbstractProblem):
+    """A problem seen through a chart."""
+
+    inner: AbstractProblem
+    chart: Chart
+
+    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
+        return self.inner.outputs(self.chart(z), context)
+
+    def weights(self, context: Any = None) -> Float[Array, " n"]:
+        return self.inner.weights(context)
+
+    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
+        return self.inner.penalty(u)
+
+    def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        return self.inner.majoriser(u)
+
+    def resolution(self) -> Float[Array, ""]:
+        return self.inner.resolution()
+
+
+def whitener(curvature: Any) -> np.ndarray:
+    """A matrix S with S' H S close to the identity, for a symmetric curvature H of shape (p, p).
+
+    H is first scaled to unit diagonal, so that units do not matter. Directions along which it vanishes or
+    is negative to rounding are given the smallest scale that rounding still resolves.
+    """
+    h = np.asarray(curvature, np.float64)
+    rounding = float(jnp.finfo(jnp.asarray(curvature).dtype).eps) * max(h.shape[0], 1)
+    size = np.sqrt(np.maximum(np.abs(np.diag(h)), np.finfo(np.float64).tiny))
+    size = np.where(size > 0, size, 1.0)
+    eigenvalues, vectors = np.linalg.eigh(h / np.outer(size, size))
+    floor = rounding * max(float(eigenvalues[-1]), 1.0)
+    return (vectors / np.sqrt(np.maximum(eigenvalues, floor))) / size[:, None]
+
+
+def chart_at(centre: Any, curvature: Any) -> Chart:
+    """The chart centred at z in which `curvature` becomes the identity."""
+    centre = jnp.asarray(centre)
+    return Chart(centre, jnp.asarray(whitener(curvature), centre.dtype))

@@ -1,0 +1,135 @@
+"""What is minimised: a weighted sum over rows of a penalty of each row's outputs.
+
+Nothing here knows where the outputs come from. `Split` turns the free part of a parametric tree into
+one unconstrained real vector and back.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxscale.core.parametric import Declared, declared
+
+type Vector = Float[Array, " p"]
+
+
+class AbstractProblem(eqx.Module):
+    r"""Minimise $F(z) = \sum_i w_i \rho(u_i(z))$ over real vectors z, where each row i has k outputs $u_i$.
+
+    A `context` is what changes from lane to lane of a batch (resampled weights or targets); a problem
+    must accept `None`.
+    """
+
+    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
+        raise NotImplementedError
+
+    def weights(self, context: Any = None) -> Float[Array, " n"]:
+        raise NotImplementedError
+
+    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
+        raise NotImplementedError
+
+    def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        """A positive semi-definite curvature with which a step from `u` never rises to first order."""
+        raise NotImplementedError
+
+    def resolution(self) -> Float[Array, ""]:
+        """Rounding unit of one output: the sum cannot be resolved below `n * resolution ** 2`."""
+        raise NotImplementedError
+
+    def value(self, z: Vector, context: Any = None) -> Float[Array, ""]:
+        """F(z)."""
+        u = self.outputs(z, context)
+        return jnp.sum(self.weights(context) * jax.vmap(self.penalty)(u))
+
+
+class Evaluation(eqx.Module):
+    """Value, gradient and a Gauss-Newton curvature of a problem at a point."""
+
+    value: Float[Array, ""]
+    gradient: Float[Array, " p"]
+    curvature: Float[Array, "p p"]
+
+
+def evaluate(problem: AbstractProblem, z: Vector, mixing: Float[Array, ""], context: Any = None) -> Evaluation:
+    """F, its exact gradient, and `J' ((1 - mixing) rho'' + mixing majoriser) J`.
+
+    `mixing` slides the curvature from the penalty's own (fast near the optimum, possibly indefinite) to
+    the majoriser (safe far from it).
+    """
+
+    def both(z: Vector) -> tuple[Array, Array]:
+        u = problem.outputs(z, context)
+        return u, u
+
+    jacobian, u = jax.jacfwd(both, has_aux=True)(z)
+    weight = problem.weights(context)
+    rho, slope = jax.vmap(jax.value_and_grad(problem.penalty))(u)
+    curvature = (1 - mixing) * jax.vmap(jax.hessian(problem.penalty))(u) + mixing * jax.vmap(problem.majoriser)(u)
+    rows = jacobian.reshape(-1, z.shape[0])
+    if u.shape[1] == 1:
+        scaled = rows * (weight * curvature[:, 0, 0])[:, None]
+    else:
+        scaled = jnp.einsum("n,nkl,nlp->nkp", weight, curvature, jacobian).reshape(rows.shape)
+    return Evaluation(
+        value=jnp.sum(weight * rho),
+        gradient=(weight[:, None] * slope).reshape(-1) @ rows,
+        # A TPU's default product is bfloat16, too coarse for normal equations.
+        curvature=jnp.matmul(rows.T, scaled, precision=jax.lax.Precision.HIGHEST),
+    )
+
+
+class Split(eqx.Module):
+    """The free parameters of a tree as one unconstrained vector; the others stay at the template's values."""
+
+    template: Any
+    free: tuple[str, ...] = eqx.field(static=True)
+
+    def _free(self) -> list[Declared]:
+        return [d for d in declared(self.template) if d.name in self.free]
+
+    def vector(self) -> Vector:
+        """Unconstrained coordinates of the template's free parameters."""
+        parts = [d.spec.support.unconstrain(d.value).reshape(-1) for d in self._free()]
+        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+
+    def tree(self, z: Vector) -> Any:
+        """The template with its free parameters at z, constrained to their supports."""
+        leaves, start = [], 0
+        for d in declared(self.template):
+            if d.name not in self.free:
+                leaves.append(d.value)
+                continue
+            shape = jax.eval_shape(d.spec.support.unconstrain, d.value).shape
+            size = int(np.prod(shape, dtype=int))
+            leaves.append(d.spec.support.constrain(z[start : start + size].reshape(shape)))
+            start += size
+        return jax.tree.unflatten(jax.tree.structure(self.template), leaves)
+
+    def at(self, z: Vector) -> "Split":
+        """The same split with the template moved to z."""
+        return Split(self.tree(z), self.free)
+
+    def names(self) -> tuple[str, ...]:
+        """One name per coordinate: `alpha`, `E[0]`, `E[1]`."""
+        names: list[str] = []
+        for d in self._free():
+            shape = jax.eval_shape(d.spec.support.unconstrain, d.value).shape
+            names += [d.name + "".join(f"[{i}]" for i in index) for index in np.ndindex(shape)]
+        return tuple(names)
+
+
+def split(tree: Any, fixed: Iterable[str] = ()) -> Split:
+    """All estimated parameters of `tree` free, except those named in `fixed`. Raises `KeyError` on a wrong name."""
+    found = declared(tree)
+    names = {d.name for d in found}
+    unknown = sorted(set(fixed) - names)
+    if unknown:
+        raise KeyError(f"no parameter {unknown} to fix; there are {sorted(names)}")
+    held = set(fixed)
+    return Split(tree, tuple(d.name for d in found if d.spec.estimated and d.name not in held))

@@ -1,0 +1,45 @@
+"""How a table is read, beyond its mapping."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+type Names = str | Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a table is read, beyond its mapping.
+
+    - `where`: filter on the table's own columns; the rows left out are recorded.
+    - `group`, `run_id`: column or columns whose values label groups, and runs that share noise.
+    - `weight`: a column; `noise`: a column, with a unit as for the loss, or one number.
+    - `n_convention`: "with embeddings", "without embeddings", or a column of these.
+    - `tokens_per_byte`, `tokens_per_character`: a number or a column, for losses per byte or character.
+    - `target`: symbol of what the law predicts.
+    - `name`, `source`, `licence`, `provenance`: what is kept with the numbers.
+    """
+
+    where: str | None = None
+    group: Names = None
+    run_id: Names = None
+    weight: str | None = None
+    noise: str | float | None = None
+    n_convention: str | None = None
+    tokens_per_byte: float | str | None = None
+    tokens_per_character: float | str | None = None
+    target: str = "loss"
+    allow_duplicates: bool = False
+    name: str | None = None
+    source: str | None = None
+    licence: str = "undeclared"
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """`Options` from keywords. Raises `TypeError` naming the options there are."""
+    known = [f.name for f in fields(Options)]
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise TypeError(f"reading a study has no option {unknown}; its options are {known}")
+    return Options(**given)

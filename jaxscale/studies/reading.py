@@ -1,0 +1,90 @@
+"""From a table and a mapping to the fields of a `Study`: columns, labels, checks, provenance."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxscale.core.errors import BadInput
+from jaxscale.studies import checks, convert
+from jaxscale.studies.aliases import resolve
+from jaxscale.studies.options import Options
+from jaxscale.studies.sheet import Sheet, labels
+from jaxscale.studies.tables import read_table, sha256_of
+
+
+def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict[str, Any]:
+    """The fields of a `Study`. Raises `BadInput`, one sentence that names row, column, value and remedy."""
+    table = read_table(data)
+    sheet = Sheet(table, options.where)
+    if not mapping:
+        mapping, remarks = resolve(table, options.target)
+        sheet.remarks.extend(remarks)
+    elif options.target not in mapping:
+        raise BadInput(
+            f"the mapping lacks {options.target}; say which column it is, as in {options.target}=column[nats]"
+        )
+    columns, unit_of, names = convert.canonical(sheet, mapping, options)
+    groups, group = labels(sheet, options.group, "group")
+    runs, cluster = labels(sheet, options.run_id, "run_id")
+    convention = options.n_convention
+    n_column = sheet.table.get(convention) if convention else None
+    keys = [*columns.values(), group, *([cluster] if runs else [])]
+    if not options.allow_duplicates:
+        checks.distinct(keys, list(columns) + (["group"] if groups else []) + (["run"] if runs else []), sheet.rows)
+    _remark(sheet, columns, names, groups, group, bool(runs))
+    provenance = {
+        "source": options.source or (str(data) if isinstance(data, str | Path) else f"a {type(data).__name__}"),
+        "licence": options.licence,
+        "sha256": sha256_of(Path(data)) if isinstance(data, str | Path) else _digest(columns),
+        "n_convention": checks.convention(convention, n_column, sheet.rows),
+        "mapping": ", ".join(f"{symbol}={text}" for symbol, text in mapping.items()),
+        "transformations": "; ".join(sheet.done) or "none",
+        **({"exclusions": sheet.exclusions} if sheet.exclusions else {}),
+        **options.provenance,
+    }
+    weight = np.ones(len(sheet.rows)) if options.weight is None else convert.weight_of(sheet, options.weight)
+    return {
+        "name": options.name or (Path(data).name.split(".")[0] if isinstance(data, str | Path) else "table"),
+        "columns": columns,
+        "units": unit_of,
+        "rows": sheet.rows,
+        "group": group,
+        "cluster": cluster if runs else np.arange(len(sheet.rows)),
+        "weight": weight,
+        "noise": convert.noise_of(sheet, options, mapping[options.target], unit_of[options.target]),
+        "target": options.target,
+        "groups": groups,
+        "provenance": provenance,
+        "remarks": tuple(sheet.remarks),
+        "table": sheet.table,
+    }
+
+
+def _digest(columns: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for symbol in sorted(columns):
+        digest.update(symbol.encode() + b"\0" + np.ascontiguousarray(columns[symbol], dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _remark(
+    sheet: Sheet,
+    columns: Mapping[str, np.ndarray],
+    names: Mapping[str, str],
+    groups: tuple[str, ...],
+    group: np.ndarray,
+    grouped_runs: bool,
+) -> None:
+    for symbol, values in columns.items():
+        if len(values) > 1 and np.ptp(values) == 0:
+            sheet.remarks.append(f"{symbol} is {values[0]:g} in every row: the runs say nothing about its effect")
+    for i, label in enumerate(groups):
+        if np.count_nonzero(group == i) == 1:
+            sheet.remarks.append(f"group {label!r} has one run only")
+    if not grouped_runs and "run_id" in sheet.table and "run_id" not in names.values():
+        sheet.remarks.append("column 'run_id' was not given as run_id: rows are treated as independent runs")
+    if {"N", "D"} <= set(columns) and "M" not in columns:
+        sheet.done.append("M = D / N where a law asks for it")

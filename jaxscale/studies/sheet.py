@@ -1,0 +1,70 @@
+"""The rows under reading: located columns, numbers, labels, and what was done to them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxscale.core.errors import BadInput
+from jaxscale.studies import checks, units
+from jaxscale.studies.expressions import mask_of
+from jaxscale.studies.options import Names
+
+
+class Sheet:
+    """The rows under reading: the owner's table, what was done to it, and what must be said about it."""
+
+    def __init__(self, table: Mapping[str, np.ndarray], where: str | None) -> None:
+        total = len(next(iter(table.values())))
+        self.table, self.rows = dict(table), np.arange(1, total + 1)
+        self.done: list[str] = []
+        self.remarks: list[str] = []
+        self.exclusions = ""
+        if where is not None:
+            mask = mask_of(where, table)
+            if not mask.any():
+                raise BadInput(f"where: no row of {total} fulfils {where!r}; loosen the filter")
+            self.table, self.rows = {name: column[mask] for name, column in table.items()}, self.rows[mask]
+            self.exclusions = f"kept {len(self.rows)} of {total} rows: {where}"
+
+    def locate(self, text: str, role: str) -> tuple[str, str | None]:
+        """Column and unit of `"column[unit]"`. Raises `BadInput` where there is no such column."""
+        name, unit = units.split_unit(text)
+        # A header that itself reads "tokens[B]" states its unit.
+        column = name if name in self.table or text not in self.table else text
+        return checks.known(column, self.table, role), unit
+
+    def numbers(self, name: str, *, suffixes: bool = False) -> np.ndarray:
+        """Finite float64 values of a column. Raises `BadInput`."""
+        values, suffixed = checks.numbers(name, self.table[name], self.rows, suffixes=suffixes)
+        if suffixed:
+            self.remarks.append(f"column {name!r}: suffixes such as 1.3B were read as numbers")
+        checks.finite(name, values, self.rows)
+        return values
+
+    def suffixed(self, name: str) -> bool:
+        """Whether cells of the column carry a suffix such as the B of `1.3B`."""
+        return checks.numbers(name, self.table[name], self.rows, suffixes=True)[1]
+
+
+def labels(sheet: Sheet, names: Names, role: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """Distinct labels of one or several columns, and the index per row. Raises `BadInput` on a missing one."""
+    if names is None or not len(sheet.rows):
+        return (), np.zeros(len(sheet.rows), dtype=np.int64)
+    cells = [sheet.table[checks.known(n, sheet.table, role)] for n in ([names] if isinstance(names, str) else names)]
+    for i, row in enumerate(zip(*cells, strict=True)):
+        if any(cell is None or cell != cell for cell in row):
+            raise BadInput(
+                f"row {sheet.rows[i]}, column {names!r}: expected a {role} label, got a missing value; fill it in"
+            )
+    return labelled([" / ".join(_label(cell) for cell in row) for row in zip(*cells, strict=True)])
+
+
+def _label(cell: Any) -> str:
+    return cell if isinstance(cell, str) else f"{cell:.12g}"
+
+
+def labelled(labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Distinct labels in the order of first appearance, and the index of each row's."""
+    order = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    return tuple(order), np.array([order[label] for label in labels], dtype=np.int64)

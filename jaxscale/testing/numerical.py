@@ -1,0 +1,174 @@
+"""Checks of what a law computes: bijections, finiteness, precision, tracing, batching, linearity."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxscale.core.law import AbstractLaw
+from jaxscale.core.parametric import declared, replace, specs
+from jaxscale.core.parametric import values as values_of
+from jaxscale.core.supports import AbstractSupport
+from jaxscale.testing.check import check
+from jaxscale.testing.draws import law_and_inputs
+from jaxscale.testing.rounding import count_primitives, rounding, value, values_and_gradients
+
+_DRAWS = 1000
+_LOOP = 8
+
+
+def _show(laws: Any, inputs: dict[str, Array], index: int) -> str:
+    law = jax.tree.map(lambda leaf: leaf[index], laws)
+    return f"{law} at { ({name: float(x[index]) for name, x in inputs.items()}) }"
+
+
+def _first(bad: Any) -> int | None:
+    where = np.flatnonzero(np.asarray(bad))
+    return int(where[0]) if where.size else None
+
+
+@check
+def bijective(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """On prior draws, `constrain` undoes `unconstrain` and `log_det` agrees with automatic differentiation."""
+    laws, _ = law_and_inputs(law_class, _DRAWS)
+    for d in declared(laws):
+        z, back, jacobian, log_det, expected = _bijection(d.spec.support, d.value)
+        eps = float(jnp.finfo(z.dtype).eps)
+        x, size = d.value.reshape(back.shape), z.shape[-1]
+        # One rounding of z moves x by |J| |z| eps; a handful of primitives stand on the way there and back.
+        reach = jnp.abs(x) + jnp.einsum("nij,nj->ni", jnp.abs(jacobian), jnp.abs(z))
+        if (i := _first(jnp.any(~(jnp.abs(back - x) <= 16 * eps * reach), axis=1))) is not None:
+            yield f"expected constrain(unconstrain(x)) = x for {d.name}, got {back[i]} from {x[i]}"
+        slack = 16 * eps * size * (1 + jnp.sum(jnp.abs(z), axis=1))
+        if (i := _first(~(jnp.abs(log_det - expected) <= slack))) is not None:
+            yield f"expected log_det {expected[i]} of {d.name} (autodiff) at z = {z[i]}, got {log_det[i]}"
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _bijection(support: AbstractSupport, x: Array) -> tuple[Array, ...]:
+    """Per draw, flattened: z, x again, dx/dz, log_det as declared, and as automatic differentiation has it."""
+
+    def one(x: Array) -> tuple[Array, ...]:
+        z = support.unconstrain(x)
+
+        def flat(z_flat: Array) -> Array:
+            return support.constrain(z_flat.reshape(z.shape)).reshape(-1)
+
+        jacobian = jax.jacfwd(flat)(z.reshape(-1))
+        square = jacobian[: z.size]  # on a simplex the last entry follows from the others
+        return z.reshape(-1), flat(z.reshape(-1)), jacobian, support.log_det(z), jnp.linalg.slogdet(square)[1]
+
+    return jax.vmap(one)(x)
+
+
+@check
+def prior_inside(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """Prior draws lie in the support and have a finite density."""
+    laws, _ = law_and_inputs(law_class, _DRAWS)
+    for d in declared(laws):
+        if not bool(jnp.all(d.spec.support.contains(d.value))):
+            yield f"expected draws of {d.spec.prior} inside {d.spec.support} for {d.name}, got some outside"
+        elif d.spec.estimated and not bool(jnp.all(jnp.isfinite(d.spec.prior.log_prob(d.value)))):
+            yield f"expected a finite density of {d.spec.prior} at its own draws for {d.name}, got some without"
+
+
+@check
+def finite(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """Value and gradient are finite at the cases and at 1,000 prior draws over wide inputs."""
+    laws, inputs = law_and_inputs(law_class, _DRAWS)
+    points = [(laws, inputs)]
+    for case in law_class.cases:
+        law = law_class(**(law_class.published[case.published].values if case.published else {}))
+        points.append(
+            jax.tree.map(lambda leaf: leaf[None], (law, {k: jnp.asarray(v, float) for k, v in case.inputs.items()}))
+        )
+    for laws, inputs in points:
+        y, gradients = values_and_gradients(laws, inputs)
+        if (i := _first(~jnp.isfinite(y))) is not None:
+            yield f"expected a finite value, got {y[i]} from {_show(laws, inputs, i)}"
+            continue
+        flat = jnp.stack([jnp.all(jnp.isfinite(g.reshape(len(y), -1)), axis=1) for g in jax.tree.leaves(gradients)])
+        if (i := _first(~jnp.all(flat, axis=0))) is not None:
+            yield f"expected a finite gradient, got one that is not from {_show(laws, inputs, i)}"
+
+
+@check
+def dtype_kept(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """float32 parameters and inputs give a float32 scalar, whatever jax's default is."""
+    low = jax.eval_shape(lambda tree: _cast(tree, jnp.float32), law_and_inputs(law_class, _DRAWS))
+    out = jax.eval_shape(value, *jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), low))
+    if out.dtype != jnp.float32 or out.shape != ():
+        yield f"expected a float32 scalar from float32 parameters and inputs, got {out.dtype} of shape {out.shape}"
+
+
+def _cast[T](tree: T, dtype: Any) -> T:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree)
+
+
+@check
+def float32_agrees(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """float32 and float64 differ by rounding alone. Needs `jax_enable_x64`; without it there is nothing to compare."""
+    if jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
+        return
+    low = _cast(law_and_inputs(law_class, _DRAWS), jnp.float32)
+    got, _ = values_and_gradients(*low)
+    expected, _ = values_and_gradients(*_cast(low, jnp.float64))
+    off = ~(np.abs(np.asarray(got, np.float64) - np.asarray(expected)) <= rounding(*low))
+    if (i := _first(off)) is not None:
+        pair = f"expected {float(expected[i]):.9g} within rounding in float32, got {float(got[i]):.9g}"
+        yield f"{pair} from {_show(*low, i)}"
+
+
+@check
+def traced_once(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """Two laws of different values, built from Python numbers, share one trace."""
+    traces = []
+
+    def counted(law: AbstractLaw, inputs: dict[str, Array]) -> Array:
+        traces.append(None)
+        return law(**inputs)
+
+    run = jax.jit(counted)
+    laws, inputs = law_and_inputs(law_class, _DRAWS)
+    for i in range(2):
+        plain = {name: value[i].tolist() for name, value in values_of(laws).items() if name in specs(law_class)}
+        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+        run(law_class(**plain), {name: x[i] for name, x in inputs.items()})
+    if len(traces) != 1:
+        yield f"expected one trace for two laws of different values, got {len(traces)}; are all fields param(...)?"
+
+
+@check
+def batch_is_loop(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """vmap over laws and inputs gives what a loop gives, to rounding."""
+    laws, inputs = law_and_inputs(law_class, _DRAWS)
+    batch, _ = values_and_gradients(laws, inputs)
+    single = jax.jit(value)
+    loop = np.stack([single(*jax.tree.map(lambda leaf, i=i: leaf[i], (laws, inputs))) for i in range(_LOOP)])
+    if (i := _first(~(np.abs(np.asarray(batch)[:_LOOP] - loop) <= rounding(laws, inputs)[:_LOOP]))) is not None:
+        yield f"expected vmap to give {loop[i]} as a loop does, got {batch[i]} from {_show(laws, inputs, i)}"
+
+
+@check
+def linear_is_affine(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """The derivatives by the parameters declared `linear=True` do not depend on these parameters."""
+    names = [name for name, spec in specs(law_class).items() if spec.linear]
+    if not names:
+        return
+    laws, inputs = law_and_inputs(law_class, _DRAWS)
+    others = replace(laws, {name: jnp.roll(values_of(laws)[name], 1, axis=0) for name in names})
+    here, there = (values_of(values_and_gradients(at, inputs)[1][0]) for at in (laws, others))
+    one = jax.tree.map(lambda leaf: leaf[0], (laws, inputs))
+    # Both sides round the same coefficients; they may differ by the order of operations only.
+    slack = float(jnp.finfo(here[names[0]].dtype).eps) * count_primitives(jax.make_jaxpr(jax.grad(value))(*one))
+    for name in names:
+        off = ~(jnp.abs(here[name] - there[name]) <= slack * jnp.abs(here[name]))
+        if (i := _first(off.reshape(len(off), -1).any(axis=1))) is not None:
+            yield (
+                f"expected the output affine in {names} jointly, got a derivative by {name} of {here[name][i]} and, "
+                f"with other values of them, {there[name][i]}, from {_show(laws, inputs, i)}"
+            )

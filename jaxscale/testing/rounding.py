@@ -1,0 +1,57 @@
+"""What rounding can do to a law's value: the yardstick of every numerical comparison."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxscale.core.law import AbstractLaw
+
+
+def value(law: AbstractLaw, inputs: dict[str, Array]) -> Float[Array, ""]:
+    return law(**inputs)
+
+
+@jax.jit
+def values_and_gradients(laws: Any, inputs: dict[str, Array]) -> Any:
+    """Per draw: the value, and its derivatives by parameters and by floating inputs."""
+    whole = {name: x for name, x in inputs.items() if not jnp.issubdtype(x.dtype, jnp.floating)}
+    smooth = {name: x for name, x in inputs.items() if name not in whole}
+
+    def one(law: Any, smooth: Any, whole: Any) -> Any:
+        return jax.value_and_grad(lambda at: value(at[0], {**at[1], **whole}))((law, smooth))
+
+    return jax.vmap(one)(laws, smooth, whole)
+
+
+def rounding(laws: Any, inputs: dict[str, Array]) -> np.ndarray:
+    r"""A bound on what rounding does to each draw's value, shape (n,).
+
+    Every primitive of the law adds a relative error eps. On a number p that enters through its logarithm this is
+    a relative error of p of eps (1 + |log p|), so the bound is
+    eps x primitives x (|y| + sum over p of (1 + |log|p||) |p dy/dp|), and tiny / eps where a result
+    underflows (below the smallest normal number tiny, and perhaps scaled up afterwards).
+    """
+    y, gradients = values_and_gradients(laws, inputs)
+    one = jax.tree.map(lambda leaf: leaf[0], (laws, inputs))
+    primitives = count_primitives(jax.make_jaxpr(value)(*one))
+    law_gradient, input_gradient = gradients
+    pairs = [
+        *zip(jax.tree.leaves(laws), jax.tree.leaves(law_gradient), strict=True),
+        *((inputs[name], gradient) for name, gradient in input_gradient.items()),
+    ]
+    total = np.abs(np.asarray(y, np.float64))
+    for p, gradient in pairs:
+        p, gradient = (np.asarray(a, np.float64).reshape(len(total), -1) for a in (p, gradient))
+        logs = np.log(np.abs(p), where=p != 0, out=np.zeros_like(p))
+        total = total + np.sum((1 + np.abs(logs)) * np.abs(p * gradient), axis=1)
+    machine = jnp.finfo(y.dtype)
+    return float(machine.eps) * primitives * total + float(machine.tiny / machine.eps)
+
+
+def count_primitives(jaxpr: Any) -> int:
+    """Primitives of a jaxpr, those of the jaxprs inside it included."""
+    inner = (part for equation in jaxpr.eqns for part in jax.tree.leaves(tuple(equation.params.values())))
+    return len(jaxpr.eqns) + sum(count_primitives(part) for part in inner if hasattr(part, "eqns"))
