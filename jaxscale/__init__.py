@@ -1,0 +1,65 @@
+"""jaxscale: a law and a study meet in an objective, which is solved, to infer a law or to plan a run, and reported.
+
+Nouns: a *law* (an equinox Module, callable for one run), a *study* (a table of runs with units and
+provenance), an *ensemble* (many laws as one). Verbs: `fit`, `bootstrap`, `forecast`, `allocate`.
+
+Floors, each importing only the ones below it: `cli`; `report` and `testing`; `infer` and `plan`; `solve`;
+`objectives`; `laws` and `studies`; `core`.
+"""
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import AbstractLaw, Case, Published, from_published, signature
+from jaxscale.core.parametric import param
+from jaxscale.core.runs import Runs
+from jaxscale.infer import Ensemble, Fit, Forecast, bootstrap, fit, forecast
+from jaxscale.laws import catalogue
+from jaxscale.objectives import (
+    Pooled,
+    Tied,
+    gaussian,
+    huber_density,
+    least_squares,
+    log_huber,
+    log_lad,
+    lower_envelope,
+    student_t,
+)
+from jaxscale.plan import Allocation, Bounds, SixND, allocate, flops_for
+from jaxscale.studies import Study, datasets, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AbstractLaw",
+    "Allocation",
+    "BadInput",
+    "Bounds",
+    "Case",
+    "Ensemble",
+    "Fit",
+    "Forecast",
+    "Pooled",
+    "Published",
+    "Runs",
+    "SixND",
+    "Study",
+    "Tied",
+    "allocate",
+    "bootstrap",
+    "catalogue",
+    "datasets",
+    "fit",
+    "flops_for",
+    "forecast",
+    "from_published",
+    "gaussian",
+    "huber_density",
+    "least_squares",
+    "load",
+    "log_huber",
+    "log_lad",
+    "lower_envelope",
+    "param",
+    "signature",
+    "student_t",
+]

@@ -16,9 +16,8 @@ from jaxscale.infer.fit import Fit
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import AbstractScheme, Pairs, Units, units
 from jaxscale.infer.shard import over_devices
-from jaxscale.solve.batch import Solutions, lanes_for, minimise_many
+from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
 from jaxscale.solve.chart import Chart, Charted
-from jaxscale.solve.gauss_newton import GaussNewton
 
 CHUNK = 4096
 
@@ -89,7 +88,7 @@ def _tail_stages(fit: Fit) -> tuple[Any, ...]:
 
 
 @eqx.filter_jit
-def _chunk(p: _Prepared, first: Array, stop: Array, size: int, lanes: int, settings: GaussNewton) -> Solutions:
+def _chunk(p: _Prepared, first: Array, stop: Array, size: int, lanes: int, settings: Solver) -> Solutions:
     def on_device(p: _Prepared, first: Array, stop: Array) -> Solutions:
         prediction = predict(p.problem.template.law, p.problem.runs)
 

@@ -24,8 +24,8 @@ from jaxscale.infer.starts import cold_starts
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.penalty import log_huber
-from jaxscale.solve.batch import Solutions, lanes_for, minimise_many
-from jaxscale.solve.certificate import Certificate, count_optima
+from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
+from jaxscale.solve.certificate import SAME, Certificate, count_optima
 from jaxscale.solve.chart import Chart, Charted, chart_at, whitener
 from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.implicit import implicit_argmin
@@ -55,7 +55,7 @@ class Fit:
     problem: FitProblem
     hessian: np.ndarray
     alternatives: tuple[np.ndarray, ...]
-    settings: GaussNewton
+    settings: Solver
     seed: int
     count: int
     groups: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ def fit(
     fixed: Mapping[str, Any] | tuple[str, ...] = (),
     starts: int = 32,
     seed: int = 0,
-    solver: GaussNewton | None = None,
+    solver: Solver | None = None,
 ) -> Fit:
     """Fit `law` to `data` and certify the optimum.
 
@@ -134,14 +134,15 @@ def fit(
     remade = eqx.tree_at(lambda p: p.split, solid, solid.split.at(top))
     jacobian = np.asarray(output_jacobian(remade), np.float64)
     on_edge = vanished(remade, jacobian)
-    certificate = _certify(solid, found, best, on_edge, solver)
+    identifiability = identify(remade, jacobian, on_edge)
+    certificate = _certify(solid, found, best, identifiability, on_edge, solver)
     fitted = problem.split.tree(_attach(problem, top) if _traced(problem) else top)
     return Fit(
         law=fitted.law,
         objective=fitted.objective,
         value=float(solid.reported(top)),
         certificate=certificate,
-        identifiability=identify(remade, jacobian, on_edge),
+        identifiability=identifiability,
         problem=remade,
         hessian=np.asarray(best.hessian, np.float64),
         alternatives=_alternatives(solid, found, best),
@@ -181,7 +182,7 @@ def _curvature(problem: FitProblem, z: Array, mixing: Float[Array, ""]) -> Array
 
 
 @eqx.filter_jit
-def _solve_all(problem: Charted, y: Float[Array, "m p"], solver: GaussNewton, lanes: int) -> Solutions:
+def _solve_all(problem: Charted, y: Float[Array, "m p"], solver: Solver, lanes: int) -> Solutions:
     m = y.shape[0]
     return minimise_many(
         problem, lambda i: (y[jnp.minimum(i, m - 1)], None), jnp.asarray(0), jnp.asarray(m),
@@ -194,7 +195,7 @@ def _polish(problem: FitProblem, z: Array) -> Polished:
     return polish(problem, z)
 
 
-def _multistart(problem: FitProblem, z: np.ndarray, solver: GaussNewton) -> tuple[Solutions, Polished]:
+def _multistart(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solutions, Polished]:
     """All starts through the objective's stages, in a chart made at the best start; the best one polished."""
     dtype = problem.runs.target.dtype
     lanes = lanes_for(problem.runs.size, z.shape[1], z.shape[0], dtype.itemsize)
@@ -222,8 +223,9 @@ def _certify(
     problem: FitProblem,
     found: Solutions,
     best: Polished,
+    identifiability: Identifiability,
     on_edge: tuple[str, ...],
-    solver: GaussNewton,
+    solver: Solver,
 ) -> Certificate:
     resolution = float(problem.resolution()) ** 2 * problem.runs.size
     value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)
@@ -235,12 +237,18 @@ def _certify(
     size = np.where(size > 0, size, 1.0)
     eigenvalues = np.linalg.eigvalsh(hessian / np.outer(size, size)) if inside.any() else np.ones(1)
     norm = float(np.linalg.norm(whitener(jnp.asarray(hessian, best.z.dtype)).T @ gradient))
-    scale = float(np.sqrt(2 * max(abs(float(best.value)), resolution)))
+    rtol = solver.tolerance(best.z.dtype)
+    # The solver's own stopping rule: the decrease still to be had, against the value and its rounding.
+    scale = float(np.sqrt(2 * (abs(float(best.value)) + resolution / rtol)))
     reached = np.isclose(
         float(best.value), np.nanmin(np.where(np.isfinite(value), value, np.inf)), rtol=1e-6, atol=resolution
     )
     any_good = bool(np.any(codes == RESULTS.converged))
     code = RESULTS.converged if any_good and reached else RESULTS(int(codes[int(np.nanargmin(value))]))
+    # Beyond 1 / sqrt(eps) the squared condition of the normal equations exceeds what the precision resolves:
+    # the direction is flat as far as anyone can tell.
+    if code == RESULTS.converged and identifiability.condition > float(jnp.finfo(best.z.dtype).eps) ** -0.5:
+        code = RESULTS.singular
     return Certificate(
         code=code,
         starts=len(value),
@@ -249,9 +257,9 @@ def _certify(
         distinct=distinct,
         second_gap=gap,
         gradient_norm=norm / scale,
-        tolerance=float(np.sqrt(10 * solver.tolerance(best.z.dtype))),
+        tolerance=float(np.sqrt(10 * rtol)),
         smallest_eigenvalue=float(eigenvalues[0]),
-        condition=float(eigenvalues[-1] / max(eigenvalues[0], np.finfo(float).tiny)),
+        condition=float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else float("inf"),
         on_edge=on_edge,
     )
 

@@ -5,7 +5,7 @@ Under vmap alone a batch costs as many steps as its slowest member: measured on 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
@@ -13,8 +13,20 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxscale.core.results import RESULTS
-from jaxscale.solve.gauss_newton import GaussNewton, Lane, advance, begin
-from jaxscale.solve.problem import AbstractProblem
+from jaxscale.solve.problem import AbstractProblem, Vector
+
+
+class Solver(Protocol):
+    """What the queue asks of a method: lanes with `z`, `value`, `code`, `steps` and `done`, moved a step at a time.
+
+    `GaussNewton`, `LBFGS` and `Adam` are such. A lane that is done must stay as it is.
+    """
+
+    @property
+    def rtol(self) -> float | None: ...
+    def tolerance(self, dtype: Any) -> float: ...
+    def begin(self, z: Vector) -> Any: ...
+    def advance(self, problem: AbstractProblem, lane: Any, context: Any = None) -> Any: ...
 
 
 class Solutions(eqx.Module):
@@ -39,7 +51,7 @@ def minimise_many(
     *,
     size: int,
     lanes: int,
-    settings: GaussNewton,
+    settings: Solver,
 ) -> Solutions:
     """Solve the problems of index `first` to `stop` (at most `size` of them).
 
@@ -49,9 +61,9 @@ def minimise_many(
     """
     refill_at = max(1, lanes // 4)
 
-    def load(index: Array) -> tuple[Any, Lane]:
+    def load(index: Array) -> tuple[Any, Any]:
         z, context = draw(index)
-        lane = begin(z)
+        lane = settings.begin(z)
         return context, eqx.tree_at(lambda x: x.done, lane, lane.done | (index >= stop))
 
     index = first + jnp.arange(lanes)
@@ -67,7 +79,7 @@ def minimise_many(
         index, upcoming, contexts, state, out = carry
         # Rows of unfinished or idle lanes are sent out of range, where the scatter drops them.
         row = jnp.where(state.done & (index < stop), index - first, size)
-        found = Solutions(state.z, state.at.value, state.code, state.steps)
+        found = Solutions(state.z, state.value, state.code, state.steps)
         out = jax.tree.map(lambda a, b: a.at[row].set(b, mode="drop"), out, found)
         index = jnp.where(state.done, upcoming + jnp.cumsum(state.done) - 1, index)
         fresh = jax.vmap(load)(index)
@@ -80,7 +92,7 @@ def minimise_many(
 
     def body(carry: Any) -> Any:
         index, upcoming, contexts, state, out = carry
-        state = jax.vmap(lambda lane, context: advance(problem, lane, settings, context))(state, contexts)
+        state = jax.vmap(lambda lane, context: settings.advance(problem, lane, context))(state, contexts)
         finished = jnp.sum(state.done & (index < stop))
         due = (finished >= refill_at) | jnp.all(state.done)
         return jax.lax.cond(due, refill, lambda c: c, (index, upcoming, contexts, state, out))

@@ -34,6 +34,12 @@ class GaussNewton(eqx.Module):
             return self.rtol
         return 1e-12 if jnp.finfo(dtype).eps < 1e-10 else 1e-6
 
+    def begin(self, z: Vector) -> "Lane":
+        return begin(z)
+
+    def advance(self, problem: AbstractProblem, lane: "Lane", context: Any = None) -> "Lane":
+        return advance(problem, lane, self, context)
+
 
 class Lane(eqx.Module):
     """One solve in progress or done: the point, what is known there, damping, step count, result code."""
@@ -45,6 +51,10 @@ class Lane(eqx.Module):
     steps: Int[Array, ""]
     code: Int[Array, ""]
     done: Bool[Array, ""]
+
+    @property
+    def value(self) -> Float[Array, ""]:
+        return self.at.value
 
 
 def begin(z: Vector) -> Lane:

@@ -43,10 +43,12 @@ def polish(problem: AbstractProblem, z: Vector, context: Any = None) -> Polished
         # The first pass only looks at z: one copy of the Hessian's code to compile instead of two.
         move = jnp.where(i == 0, 0, jnp.linalg.solve(here.hessian, here.gradient))
         there = look(here.z - move)
-        slack = 8 * jnp.finfo(z.dtype).eps * jnp.abs(there.value)
+        slack = 8 * jnp.finfo(z.dtype).eps * jnp.abs(there.value) + rounding
         better = (there.value <= here.value + slack) & (there.decrement() < here.decrement())
         return jax.tree.map(lambda a, b: jnp.where(better | (i == 0), a, b), there, here)
 
+    # Each output is known to its resolution only, and the sum to that of its rows together.
+    rounding = jnp.sum(problem.weights(context)) * problem.resolution()
     p = z.shape[0]
     nowhere = Polished(z, jnp.asarray(jnp.inf, z.dtype), jnp.zeros_like(z), jnp.eye(p, dtype=z.dtype))
     return jax.lax.fori_loop(0, _STEPS, step, nowhere)

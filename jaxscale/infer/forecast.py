@@ -1,0 +1,120 @@
+"""`forecast`: what the law says about runs that were not made, how sure it is, and how far out they lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import signature
+from jaxscale.core.runs import Runs
+from jaxscale.infer.ensemble import Ensemble, quantile_table
+from jaxscale.infer.fit import Fit
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+FAR = 1.0  # decades beyond the data from which a forecast carries a warning
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Predictions at m points.
+
+    - `inputs`: by name, shape (m,).
+    - `point`: the fitted law's value, shape (m,).
+    - `quantiles`: of the ensemble, level -> (m,); None without an ensemble. They carry the parameters'
+      uncertainty only, not the noise of a run and not the doubt about the law's form.
+    - `decades`: how far each point lies beyond the fitted runs, in powers of ten of the input that is
+      furthest out (compute included where there are N and D); 0 inside.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    point: np.ndarray
+    quantiles: Mapping[str, np.ndarray] | None
+    decades: np.ndarray
+    failed: int
+
+    def remarks(self) -> tuple[str, ...]:
+        """Warnings, as sentences."""
+        found = []
+        if self.decades.size and self.decades.max() > FAR:
+            found.append(
+                f"Extrapolation: the furthest point lies {self.decades.max():.1f} decades beyond the fitted runs; the "
+                "intervals hold the parameters' uncertainty under this law only, and cover less the further out."
+            )
+        if self.failed:
+            found.append(f"{self.failed} draws of the ensemble did not converge and are left out of the intervals.")
+        return tuple(found)
+
+
+def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = None) -> Forecast:
+    """Predict at `inputs` (which broadcast; `group` is an index or a label for joint laws).
+
+    Raises `BadInput` on a missing or non-positive input.
+    """
+    points = _points(fit, inputs)
+    alone = Ensemble(jax.tree.map(lambda x: x[None], fit.law), jnp.zeros(1), jnp.zeros(1, jnp.int32), "point")
+    kept = None if ensemble is None else ensemble.ok()
+    quantiles = None
+    if kept is not None:
+        table = quantile_table(np.asarray(kept(**points)), LEVELS)
+        quantiles = {level: np.asarray(values) for level, values in table.items()}
+    return Forecast(
+        inputs=points,
+        point=np.asarray(alone(**points)[0]),
+        quantiles=quantiles,
+        decades=decades_beyond(fit.runs, points),
+        failed=0 if ensemble is None else ensemble.failed,
+    )
+
+
+def _points(fit: Fit, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    wanted = signature(fit.law).inputs
+    missing = [name for name in wanted if name not in inputs]
+    if missing:
+        raise BadInput(
+            f"forecast: {type(fit.law).__name__} needs {list(wanted)}, got {list(inputs)}; give {missing} as well"
+        )
+    found = {}
+    for name, quantity in wanted.items():
+        if name == "group":
+            found[name] = _group(fit, inputs[name])
+            continue
+        value = np.atleast_1d(np.asarray(inputs[name], np.float64))
+        bad = ~np.isfinite(value) | ((value <= 0) if quantity.positive else False)
+        if bad.any():
+            raise BadInput(
+                f"forecast: {name} must be a positive finite number of {quantity.unit or 'units'}, "
+                f"got {value[bad][0]:g}; check the unit"
+            )
+        found[name] = value
+    return dict(zip(found, np.broadcast_arrays(*found.values()), strict=True))
+
+
+def _group(fit: Fit, group: Any) -> np.ndarray:
+    labels = list(fit.groups)
+    given = np.atleast_1d(np.asarray(group))
+    if given.dtype.kind in "iu":
+        return given
+    unknown = [str(g) for g in given if str(g) not in labels]
+    if unknown:
+        raise BadInput(f"group: expected one of {labels}, got {unknown}")
+    return np.array([labels.index(str(g)) for g in given])
+
+
+def decades_beyond(runs: Runs, points: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Distance of points beyond the runs' ranges, in decades, of the input (or 6ND) that is furthest out."""
+    used = np.asarray(runs.weight) > 0
+    known = {name: np.asarray(column, np.float64)[used] for name, column in runs.inputs.items()}
+    asked = {name: np.asarray(points[name], np.float64) for name in known if name in points}
+    if {"N", "D"} <= set(asked):
+        known["6ND"] = 6 * known["N"] * known["D"]
+        asked["6ND"] = 6 * asked["N"] * asked["D"]
+    furthest = np.zeros(next(iter(asked.values())).shape if asked else 0)
+    for name, values in asked.items():
+        low, high = np.log10(known[name].min()), np.log10(known[name].max())
+        outside = np.maximum(np.log10(values) - high, low - np.log10(values))
+        furthest = np.maximum(furthest, outside)
+    return furthest

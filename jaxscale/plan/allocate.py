@@ -1,0 +1,226 @@
+r"""`allocate`: the model size and tokens that a compute budget should buy.
+
+Minimises the law's loss over log N on the curve of runs that cost exactly the budget. The minimum over
+a wide grid is found first, then refined: a law whose loss falls towards absurd sizes (a known trap of
+flexible forms) ends on a bound, and the plan says so instead of inventing an optimum.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.core
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.plan.cost import AbstractCost, SixND
+from jaxscale.solve.implicit import implicit_argmin
+
+_GRID = 257  # coarse points in log N
+_SHRINKS = 12  # times a bracket of 17 points is narrowed eightfold: past the resolution of the loss
+_NEWTON = 4  # on the derivative, which resolves the minimum to eps where values only reach its square root
+
+
+class Allocation(eqx.Module):
+    """Compute-optimal runs; leading axes are those of the law (draws) and of the budgets.
+
+    - `N`, `D`, `loss`: parameters, tokens, predicted loss.
+    - `on_bound`: True where the optimum is an end of the allowed range, not a minimum.
+    """
+
+    N: Float[Array, "..."]
+    D: Float[Array, "..."]
+    loss: Float[Array, "..."]
+    on_bound: Bool[Array, "..."]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Floors and ceilings: N in parameters, `ratio` = D/N in tokens per parameter."""
+
+    N: tuple[float, float] = (1e3, 1e16)
+    ratio: tuple[float, float] = (1e-2, 1e5)
+
+    def check(self) -> "Bounds":
+        """Raises `BadInput` on an empty or non-positive range."""
+        for name, (low, high) in (("N", self.N), ("ratio", self.ratio)):
+            if not 0 < low < high:
+                raise BadInput(f"bounds: {name} must run from a positive floor up to a larger ceiling, got {low:g}..{high:g}")
+        return self
+
+
+def allocate(
+    law: Any, flops: Any, *, cost: AbstractCost | None = None, bounds: Bounds | None = None, group: int = 0
+) -> Allocation:
+    """The N, D and loss of the cheapest loss at `flops` (scalar or array) for a law, or for every law of an ensemble.
+
+    **Arguments:**
+
+    - `law`: an `AbstractLaw` of N and D (or of C and M = D/N), or an `Ensemble` of them (draws in front).
+    - `flops`: budget in FLOP, positive.
+    - `cost`: default C = 6ND.
+    - `group`: which group of a joint law.
+
+    Differentiable with respect to the law's parameters and the budget, by the implicit function theorem.
+    Raises `BadInput` on a law without size and data, a non-positive budget, or bounds that no run satisfies.
+    """
+    cost = SixND() if cost is None else cost
+    bounds = (Bounds() if bounds is None else bounds).check()
+    single = law if isinstance(law, AbstractLaw) else law.law
+    _plannable(single)
+    budget = _positive(flops, "flops", "FLOP", jax.tree.leaves(single)[0].dtype)
+    if isinstance(law, AbstractLaw):
+        return _over_budgets(law, budget, cost, bounds, group)
+    return eqx.filter_vmap(lambda one: _over_budgets(one, budget, cost, bounds, group))(single)
+
+
+def flops_for(
+    law: Any, loss: Any, *, cost: AbstractCost | None = None, bounds: Bounds | None = None, group: int = 0
+) -> Float[Array, "..."]:
+    """The smallest budget in FLOP whose compute-optimal run reaches `loss`: the inverse of `allocate`.
+
+    Infinite where the law says that no budget up to 1e32 FLOP does (the loss lies below its floor).
+    """
+    cost = SixND() if cost is None else cost
+    bounds = (Bounds() if bounds is None else bounds).check()
+    single = law if isinstance(law, AbstractLaw) else law.law
+    _plannable(single)
+    target = _positive(loss, "loss", "nats", jax.tree.leaves(single)[0].dtype)
+
+    def one(law: AbstractLaw) -> Array:
+        flat = jax.vmap(lambda value: _inverse(law, value, cost, bounds, group))(target.reshape(-1))
+        return flat.reshape(target.shape)
+
+    return one(single) if isinstance(law, AbstractLaw) else eqx.filter_vmap(one)(single)
+
+
+def _positive(value: Any, name: str, unit: str, dtype: Any) -> Array:
+    array = jnp.asarray(value, dtype)
+    if not isinstance(array, jax.core.Tracer) and not bool(jnp.all((array > 0) & jnp.isfinite(array))):
+        raise BadInput(f"{name}: expected a positive finite number of {unit}, got {value}; write it like 1e24")
+    return array
+
+
+def _plannable(law: AbstractLaw) -> None:
+    inputs = set(signature(law).inputs) - {"group"}
+    if inputs not in ({"N", "D"}, {"C", "M"}):
+        raise BadInput(
+            f"plan: {type(law).__name__} takes {sorted(inputs)}; a compute-optimal allocation needs a law of N and D "
+            "(such as Chinchilla) or of C and M (such as Gadre)"
+        )
+
+
+def _loss_of(law: AbstractLaw, cost: AbstractCost, group: int) -> Callable[[Array, Array], Array]:
+    """log L as a function of (log N, log C)."""
+    names = signature(law).inputs
+
+    def log_loss(log_N: Array, log_C: Array) -> Array:
+        log_D = cost.log_tokens(log_N, log_C)
+        offered = {
+            "N": jnp.exp(log_N),
+            "D": jnp.exp(log_D),
+            "C": jnp.exp(log_C),
+            "M": jnp.exp(log_D - log_N),
+            "group": jnp.asarray(group, jnp.int32),
+        }
+        return jnp.log(law(**{name: offered[name] for name in names}))
+
+    return log_loss
+
+
+def _range(log_C: Array, cost: AbstractCost, bounds: Bounds) -> tuple[Array, Array]:
+    """Allowed log N at a budget: D/N falls as N grows, so the ratio's bounds are bounds on N."""
+    dtype = log_C.dtype
+    low, high = (jnp.log(jnp.asarray(x, dtype)) for x in bounds.N)
+
+    def excess(log_N: Array) -> Array:
+        return cost.log_tokens(log_N, log_C) - log_N
+
+    def at_ratio(ratio: float) -> Array:
+        goal = jnp.log(jnp.asarray(ratio, dtype))
+
+        def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+            a, b = bracket
+            middle = 0.5 * (a + b)
+            above = excess(middle) > goal
+            return jnp.where(above, middle, a), jnp.where(above, b, middle)
+
+        a, b = jax.lax.fori_loop(0, 60, halve, (jnp.asarray(-50.0, dtype), jnp.asarray(120.0, dtype)))
+        return 0.5 * (a + b)
+
+    return jnp.maximum(low, at_ratio(bounds.ratio[1])), jnp.minimum(high, at_ratio(bounds.ratio[0]))
+
+
+@eqx.filter_jit
+def _over_budgets(law: AbstractLaw, budget: Array, cost: AbstractCost, bounds: Bounds, group: int) -> Allocation:
+    flat = jax.vmap(lambda c: _at(law, jnp.log(c), cost, bounds, group))(budget.reshape(-1))
+    return jax.tree.map(lambda x: x.reshape(budget.shape), flat)
+
+
+def _at(law: AbstractLaw, log_C: Array, cost: AbstractCost, bounds: Bounds, group: int) -> Allocation:
+    log_loss = _loss_of(law, cost, group)
+    solid_law, solid_C = jax.lax.stop_gradient((law, log_C))
+    solid = _loss_of(solid_law, cost, group)
+    low, high = _range(solid_C, cost, bounds)
+    grid = low + (high - low) * jnp.linspace(0, 1, _GRID, dtype=log_C.dtype)
+
+    def narrow(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, right = bracket
+        points = left + (right - left) * jnp.linspace(0, 1, 17, dtype=log_C.dtype)
+        best = jnp.argmin(jax.vmap(lambda n: solid(n, solid_C))(points))
+        return points[jnp.maximum(best - 1, 0)], points[jnp.minimum(best + 1, 16)]
+
+    values = jax.vmap(lambda n: solid(n, solid_C))(grid)
+    index = jnp.argmin(jnp.where(jnp.isfinite(values), values, jnp.inf))
+    bracket = (grid[jnp.maximum(index - 1, 0)], grid[jnp.minimum(index + 1, _GRID - 1)])
+    left, right = jax.lax.fori_loop(0, _SHRINKS, narrow, bracket)
+    on_bound = (index == 0) | (index == _GRID - 1)
+    slope = jax.grad(lambda n: solid(n, solid_C))
+    bend = jax.grad(slope)
+
+    def newton(_: int, n: Array) -> Array:
+        step = slope(n) / bend(n)
+        return jnp.where(jnp.isfinite(step) & (jnp.abs(step) < 0.1), n - step, n)
+
+    inner = jax.lax.fori_loop(0, _NEWTON, newton, 0.5 * (left + right))
+    # On a bound there is no stationary point to differentiate: N stays at the bound's own value.
+    attached = implicit_argmin(lambda v: log_loss(v[0], log_C), inner[None])[0]
+    log_N = jnp.where(on_bound, grid[index], attached)
+    return Allocation(
+        N=jnp.exp(log_N),
+        D=jnp.exp(cost.log_tokens(log_N, log_C)),
+        loss=jnp.exp(log_loss(log_N, log_C)),
+        on_bound=on_bound,
+    )
+
+
+def _inverse(law: AbstractLaw, target: Array, cost: AbstractCost, bounds: Bounds, group: int) -> Array:
+    """Bisection on log C: the optimal loss never rises with the budget."""
+    dtype = target.dtype
+    low, high = (jnp.log(jnp.asarray(x, dtype)) for x in (1e9, 1e32))
+
+    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        a, b = bracket
+        middle = 0.5 * (a + b)
+        above = _at(law, middle, cost, bounds, group).loss > target
+        return jnp.where(above, middle, a), jnp.where(above, b, middle)
+
+    a, b = jax.lax.fori_loop(0, jnp.finfo(dtype).nmant + 4, halve, (low, high))
+    reachable = _at(law, high, cost, bounds, group).loss <= target
+    return jnp.where(reachable, jnp.exp(0.5 * (a + b)), jnp.inf)
+
+
+def summary(point: Allocation, draws: Allocation | None, levels: tuple[float, ...]) -> dict[str, Any]:
+    """Point and quantiles of N, D and loss as plain numbers, for one budget."""
+    found: dict[str, Any] = {"point": {name: float(getattr(point, name)) for name in ("N", "D", "loss")}}
+    if draws is not None:
+        found["quantiles"] = {
+            name: {f"{q:g}": float(np.quantile(np.asarray(getattr(draws, name), np.float64), q)) for q in levels}
+            for name in ("N", "D", "loss")
+        }
+    return found

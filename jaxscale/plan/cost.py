@@ -1,0 +1,30 @@
+"""Cost of a training run: compute as a function of N and D, and its inverse."""
+
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class AbstractCost(eqx.Module):
+    """What a run costs, and which D a budget leaves for a given N (both in logarithms, natural)."""
+
+    def log_flops(self, log_N: Float[Array, ""], log_D: Float[Array, ""]) -> Float[Array, ""]:
+        raise NotImplementedError
+
+    def log_tokens(self, log_N: Float[Array, ""], log_C: Float[Array, ""]) -> Float[Array, ""]:
+        """log D such that the run costs exp(log_C)."""
+        raise NotImplementedError
+
+
+class SixND(AbstractCost):
+    """C = per_token N D with 6 FLOP per parameter and token: 2 forward, 4 backward (Kaplan et al. 2020, sec. 2.1)."""
+
+    per_token: float = eqx.field(static=True, default=6.0)
+
+    def log_flops(self, log_N: Float[Array, ""], log_D: Float[Array, ""]) -> Float[Array, ""]:
+        return jnp.asarray(math.log(self.per_token), log_N.dtype) + log_N + log_D
+
+    def log_tokens(self, log_N: Float[Array, ""], log_C: Float[Array, ""]) -> Float[Array, ""]:
+        return log_C - jnp.asarray(math.log(self.per_token), log_N.dtype) - log_N
