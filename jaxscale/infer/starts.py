@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.stats import qmc
 
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import Declared, declared, replace
@@ -41,6 +40,8 @@ def _unit_points(dimension: int, seed: int) -> np.ndarray:
         axis = (np.arange(16 if dimension == 2 else 64) + 0.5) / (16 if dimension == 2 else 64)
         points = np.stack(np.meshgrid(*[axis] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
     else:
+        from scipy.stats import qmc  # a third of the package's import time, needed for these laws only
+
         points = qmc.Sobol(dimension, scramble=True, rng=seed).random_base2(10 if dimension <= 6 else 11)
     return _TAIL + (1 - 2 * _TAIL) * ((points + shift) % 1.0)
 

@@ -74,6 +74,7 @@ def allocate(
     single = law if isinstance(law, AbstractLaw) else law.law
     _plannable(single)
     budget = _positive(flops, "flops", "FLOP", jax.tree.leaves(single)[0].dtype)
+    _feasible(budget, cost, bounds)
     if isinstance(law, AbstractLaw):
         return _over_budgets(law, budget, cost, bounds, group)
     return eqx.filter_vmap(lambda one: _over_budgets(one, budget, cost, bounds, group))(single)
@@ -106,6 +107,18 @@ def _positive(value: Any, name: str, unit: str, dtype: Any) -> Array:
     return array
 
 
+def _feasible(budget: Array, cost: AbstractCost, bounds: Bounds) -> None:
+    if isinstance(budget, jax.core.Tracer):
+        return
+    for flops in np.atleast_1d(np.asarray(budget, np.float64)):
+        low, high = (float(x) for x in _range(jnp.log(jnp.asarray(flops, budget.dtype)), cost, bounds))
+        if not low < high:
+            raise BadInput(
+                f"bounds: no run of {flops:.3g} FLOP has N within {bounds.N[0]:g}..{bounds.N[1]:g} and D/N within "
+                f"{bounds.ratio[0]:g}..{bounds.ratio[1]:g}; widen one of them or change the budget"
+            )
+
+
 def _plannable(law: AbstractLaw) -> None:
     inputs = set(signature(law).inputs) - {"group"}
     if inputs not in ({"N", "D"}, {"C", "M"}):
@@ -133,6 +146,7 @@ def _loss_of(law: AbstractLaw, cost: AbstractCost, group: int) -> Callable[[Arra
     return log_loss
 
 
+@eqx.filter_jit
 def _range(log_C: Array, cost: AbstractCost, bounds: Bounds) -> tuple[Array, Array]:
     """Allowed log N at a budget: D/N falls as N grows, so the ratio's bounds are bounds on N."""
     dtype = log_C.dtype

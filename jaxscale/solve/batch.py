@@ -66,7 +66,7 @@ def minimise_many(
         lane = settings.begin(z)
         return context, eqx.tree_at(lambda x: x.done, lane, lane.done | (index >= stop))
 
-    index = first + jnp.arange(lanes)
+    index = first + jnp.arange(lanes, dtype=first.dtype)
     contexts, state = jax.vmap(load)(index)
     out = Solutions(
         z=jnp.zeros((size, *state.z.shape[1:]), state.z.dtype),
@@ -81,14 +81,14 @@ def minimise_many(
         row = jnp.where(state.done & (index < stop), index - first, size)
         found = Solutions(state.z, state.value, state.code, state.steps)
         out = jax.tree.map(lambda a, b: a.at[row].set(b, mode="drop"), out, found)
-        index = jnp.where(state.done, upcoming + jnp.cumsum(state.done) - 1, index)
+        index = jnp.where(state.done, upcoming + jnp.cumsum(state.done, dtype=first.dtype) - 1, index)
         fresh = jax.vmap(load)(index)
 
         def choose(new: Array, old: Array) -> Array:
             return jnp.where(state.done.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
         contexts, renewed = jax.tree.map(choose, fresh, (contexts, state))
-        return index, upcoming + jnp.sum(state.done), contexts, renewed, out
+        return index, upcoming + jnp.sum(state.done, dtype=first.dtype), contexts, renewed, out
 
     def body(carry: Any) -> Any:
         index, upcoming, contexts, state, out = carry
