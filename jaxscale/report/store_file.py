@@ -1,0 +1,139 @@
+"""The file itself: replaced whole or not at all, sealed by a checksum, refused with a sentence."""
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxscale.core.errors import BadInput
+
+FORMAT, SCHEMA = "jaxscale fit", 1
+SEAL = "sha256"
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A new name in the folder of `path`; what was written there takes the place of `path` at the end, at once.
+
+    A process that dies in between leaves the old file as it was, and `.name.*.part` beside it. An exception
+    leaves nothing.
+    """
+    target = Path(os.path.realpath(path))  # a link keeps pointing to the file
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        _sync(part)
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    # The new name is on disk only once its folder is. Some systems cannot open folders: then it is up to them.
+    with contextlib.suppress(OSError):
+        _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write(path: str | Path, tree: xr.DataTree) -> None:
+    """Seal `tree` and put it at `path`, whole or not at all. Raises `BadInput` where the folder cannot be written."""
+    _needs_h5py()
+    sealed = tree.copy()
+    sealed.attrs[SEAL] = checksum(tree)
+    plain = {node.path: {name: {"_FillValue": None} for name in _numeric(node)} for node in sealed.subtree}
+    try:
+        with replacing(path) as part:
+            sealed.to_netcdf(part, engine="h5netcdf", encoding=plain)
+    except OSError as error:
+        raise BadInput(
+            f"{path}: expected a place to write, got: {error.strerror or error}; give a file in a folder that exists"
+        ) from error
+
+
+def _numeric(node: xr.DataTree) -> list[str]:
+    # Without this xarray would mark NaN as missing, and a user's tools would mask it.
+    return [str(n) for n, v in node.to_dataset(inherit=False).variables.items() if v.dtype.kind in "fiu"]
+
+
+def read(path: str | Path) -> xr.DataTree:
+    """The tree at `path`, in memory. Raises `BadInput` unless it is a whole file of a schema known here."""
+    _needs_h5py()
+    if not Path(path).is_file():
+        raise BadInput(f"{path}: expected a saved fit, got no such file; check the path")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf", decode_cf=False) as opened:
+            tree = opened.load()
+    except Exception as error:  # HDF5 tells damage by errors of many kinds, from OSError to KeyError
+        raise BadInput(
+            f"{path}: expected a whole netCDF file, got one that cannot be read ({_first_line(error)}); "
+            "it is damaged or of another kind: copy it again, or save the fit again"
+        ) from error
+    if tree.attrs.get("format") != FORMAT:
+        raise BadInput(
+            f"{path}: expected a file written by jaxscale (format = {FORMAT!r}), got a netCDF file of another origin "
+            f"with the groups {list(tree.groups)}; give a file that jaxscale saved"
+        )
+    schema = tree.attrs.get("schema")
+    if not isinstance(schema, (int, np.integer)) or not 1 <= schema <= SCHEMA:
+        raise BadInput(
+            f"{path}: expected schema 1 to {SCHEMA}, got {schema}, written by jaxscale "
+            f"{tree.attrs.get('jaxscale_version', 'of unknown version')}; install that version"
+        )
+    return tree
+
+
+def check_seal(tree: xr.DataTree) -> None:
+    """Raise `BadInput` where the content is not what was written."""
+    stored, now = tree.attrs.get(SEAL), checksum(tree)
+    if stored != now:
+        raise BadInput(
+            f"expected content with the checksum {str(stored)[:12]}, got {now[:12]}; it was damaged or changed since "
+            "it was written: copy it again, or save the fit again"
+        )
+
+
+def checksum(tree: xr.DataTree) -> str:
+    """SHA-256 over the names, dimensions, values and attributes of every group, the checksum itself left out."""
+    state = hashlib.sha256()
+    for node in sorted(tree.subtree, key=lambda node: node.path):
+        own = node.to_dataset(inherit=False)
+        state.update(_canonical([node.path, _attributes(own.attrs)]))
+        for name in sorted(own.variables, key=str):
+            variable = own.variables[name]
+            data = np.asarray(variable.values)
+            text = data.dtype.kind in "OUST"
+            kind = "text" if text else data.dtype.newbyteorder("<").str
+            state.update(_canonical([name, variable.dims, data.shape, kind, _attributes(variable.attrs)]))
+            state.update(_canonical(data.tolist()) if text else data.astype(kind).tobytes())
+    return state.hexdigest()
+
+
+def _attributes(attributes: Any) -> dict[str, Any]:
+    # A file returns a list of one as its item, hence atleast_1d.
+    return {str(k): np.atleast_1d(v).tolist() for k, v in attributes.items() if k not in (SEAL, "_FillValue")}
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, default=str).encode()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
+def _needs_h5py() -> None:
+    if importlib.util.find_spec("h5py") is None:
+        raise ImportError("saving and loading fits needs h5py, which is not installed; install it: pip install h5py")

@@ -1,0 +1,274 @@
+"""Fits, runs and ensembles as groups of named, dimensioned variables, and back.
+
+Everything is a variable with `units` and `doc`, or an attribute with a name, so that the file can be read
+without jaxscale. Names that netCDF or this layout keep for themselves are altered; the attribute `name`
+holds the true one.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import signature
+from jaxscale.core.parametric import declared
+from jaxscale.core.results import RESULTS
+from jaxscale.core.runs import Runs, predict
+from jaxscale.infer.ensemble import Ensemble
+from jaxscale.infer.fit import Fit
+from jaxscale.infer.identify import Identifiability
+from jaxscale.infer.problem import FitProblem
+from jaxscale.objectives.model import Model
+from jaxscale.objectives.pooling import Pooled
+from jaxscale.report.store_structure import decode, encode
+from jaxscale.solve.certificate import Certificate
+from jaxscale.solve.gauss_newton import GaussNewton
+from jaxscale.solve.problem import Split
+
+_COLUMNS = {
+    "target": "what the law predicts",
+    "weight": "0 leaves a run out",
+    "group": "index of the data set",
+    "cluster": "index of the independent unit a run belongs to",
+    "noise": "known standard deviation of the target, 0 where unknown",
+}
+_RESERVED = frozenset((*_COLUMNS, "predicted", "run", "draw", "chain", "value", "code", "label", "structure"))
+_RESERVED |= {"coordinate", "other", "hessian", "alternative", "alternatives", "remark", "table_remarks"}
+
+
+def _free_name(symbol: str, taken: Iterable[str]) -> str:
+    name = symbol.replace("%", "%25").replace("/", "%2F")  # a netCDF name holds no slash
+    while name in _RESERVED or name in taken:
+        name += "_"
+    return name
+
+
+def _texts(texts: Iterable[str], dim: str) -> xr.Variable:
+    return xr.Variable(dim, np.array([str(t) for t in texts], dtype=object))
+
+
+def _json(value: Any) -> xr.Variable:
+    # A variable and not an attribute: HDF5 limits an attribute to 64 kB.
+    return xr.Variable((), np.array(json.dumps(value), dtype=object))
+
+
+def _list(group: xr.Dataset, name: str) -> list[str]:
+    """The texts of a variable that is left out where there are none (netCDF has no dimension of length 0)."""
+    return [str(t) for t in group[name].values] if name in group else []
+
+
+def _need(group: xr.Dataset, name: str) -> Any:
+    if name not in group.variables:
+        raise BadInput(f"expected the variable {name!r}, got {sorted(map(str, group.variables))}; save the fit again")
+    return group[name]
+
+
+def local(values: Any) -> np.ndarray:
+    """A stored array in the precision of this process: float64 becomes float32 where jax has no float64."""
+    values = np.asarray(values)
+    return values.astype(jax.dtypes.canonicalize_dtype(values.dtype))
+
+
+# Parameters
+
+
+def parameter_variables(tree: Any, leading: tuple[str, ...] = ()) -> xr.Dataset:
+    """Every declared parameter of a law, a model, or (with `leading` dimensions) a stack of laws."""
+    law = tree.law if isinstance(tree, Model) else tree
+    pooled, labels = (law.split, law.groups) if isinstance(law, Pooled) else ((), ())
+    found: dict[str, xr.Variable] = {}
+    for d in declared(tree):
+        axes = np.ndim(d.value) - len(leading)
+        own = ["group" if d.name in pooled and i == 0 else f"{d.name.replace('/', '%2F')}_dim_{i}" for i in range(axes)]
+        about = {"name": d.name, "units": d.spec.quantity.unit, "doc": d.spec.doc, "symbol": d.spec.symbol or d.name}
+        found[_free_name(d.name, found)] = xr.Variable((*leading, *own), np.asarray(d.value), about)
+    used = any("group" in v.dims for v in found.values())
+    return xr.Dataset(found, coords={"group": _texts(labels, "group")} if used else {})
+
+
+def _parameters(group: xr.Dataset) -> dict[str, Any]:
+    named = {str(v.attrs["name"]): v for v in group.data_vars.values() if "name" in v.attrs}
+    return {name: jnp.asarray(local(v.values)) for name, v in named.items()}
+
+
+# Runs
+
+
+def runs_group(runs: Runs, law: Any, groups: tuple[str, ...]) -> xr.Dataset:
+    """Inputs, target and the rest by run; `predicted` is the fitted law's value."""
+    wanted = signature(law)
+    found = {}
+    for name, doc in _COLUMNS.items():
+        units = wanted.output.unit if name in ("target", "noise") else ""
+        found[name] = xr.Variable("run", np.asarray(getattr(runs, name)), {"units": units, "doc": doc})
+    for symbol, column in runs.inputs.items():
+        quantity = wanted.inputs.get(symbol)
+        about = {"units": quantity.unit, "doc": quantity.doc} if quantity else {"units": "", "doc": "not used"}
+        found[_free_name(symbol, found)] = xr.Variable("run", np.asarray(column), {"symbol": symbol, **about})
+    state = hashlib.sha256()
+    for name in sorted(found):
+        state.update(name.encode() + found[name].values.tobytes())
+    about = {"units": wanted.output.unit, "doc": "the fitted law at each run"}
+    found["predicted"] = xr.Variable("run", np.asarray(predict(law, runs)), about)
+    if groups:
+        found["label"] = _texts(groups, "label")
+    return xr.Dataset(found, attrs={"data_sha256": state.hexdigest()})
+
+
+def read_runs(group: xr.Dataset) -> Runs:
+    """The inverse of `runs_group`."""
+    inputs = {str(v.attrs["symbol"]): v for v in group.data_vars.values() if "symbol" in v.attrs}
+    columns = {name: jnp.asarray(local(_need(group, name).values)) for name in _COLUMNS}
+    return Runs(inputs={name: jnp.asarray(local(v.values)) for name, v in inputs.items()}, **columns)
+
+
+def check_predictions(group: xr.Dataset, fit: Fit, writer: str) -> None:
+    """Raise `BadInput` where the law no longer gives the values it gave when the fit was saved."""
+    stored, now = np.asarray(_need(group, "predicted").values), np.asarray(predict(fit.law, fit.runs))
+    # Half of the digits: compilers and devices differ in the last few, a changed formula in the first ones.
+    rtol = float(np.sqrt(max(np.finfo(stored.dtype).eps, np.finfo(now.dtype).eps)))
+    if not np.allclose(now, stored, rtol=rtol, atol=0, equal_nan=True):
+        row = int(np.nanargmax(np.abs(now / stored - 1)))
+        raise BadInput(
+            f"run {row}: expected {type(fit.law).__name__} to give {stored[row]:.10g} as when it was saved, got "
+            f"{now[row]:.10g}; its formula has changed: install jaxscale {writer}, which wrote it, or fit again"
+        )
+
+
+# Evidence: records of plain values are attributes
+
+
+def _attributes(record: Any, leave: tuple[str, ...]) -> dict[str, Any]:
+    found = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name not in leave}
+    return {k: "none" if v is None else v.name if isinstance(v, RESULTS) else v for k, v in found.items()}
+
+
+def _record(attributes: Mapping[str, Any], cls: type, leave: tuple[str, ...]) -> dict[str, Any]:
+    names = [f.name for f in dataclasses.fields(cls) if f.name not in leave]
+    missing = [name for name in names if name not in attributes]
+    if missing:
+        raise BadInput(f"expected the attributes {names} of the {cls.__name__}, {missing} missing; save the fit again")
+    plain = {name: getattr(attributes[name], "item", lambda name=name: attributes[name])() for name in names}
+    return {k: None if isinstance(v, str) and v == "none" else v for k, v in plain.items()}
+
+
+# The fit
+
+
+def fit_groups(fit: Fit) -> dict[str, xr.Dataset]:
+    """The groups of a fit by path."""
+    model, split = fit.problem.template, fit.problem.split
+    names = split.names()
+    main = parameter_variables(model)
+    if names:
+        main = main.assign_coords(coordinate=_texts(names, "coordinate"))
+        main["hessian"] = xr.Variable(
+            ("coordinate", "other"),
+            fit.hessian,
+            {"doc": "exact, of the scaled objective, in unconstrained coordinates"},
+        )
+    if fit.alternatives:
+        main["alternatives"] = xr.Variable(
+            ("alternative", "coordinate"),
+            np.stack(fit.alternatives),
+            {"doc": "other optima, best first, unconstrained"},
+        )
+    if fit.table_remarks:
+        main["table_remarks"] = _texts(fit.table_remarks, "remark")
+    main["structure"] = _json({"model": encode(model), "free": list(split.free), "seconds": dict(fit.seconds)})
+    main.attrs = {
+        "law": type(fit.law).__name__,
+        "objective": fit.objective.name,
+        "value": fit.value,
+        "seed": fit.seed,
+        **{f"solver_{k}": v for k, v in _attributes(fit.settings, ()).items()},
+    }
+    certificate = xr.Dataset(attrs=_attributes(fit.certificate, ("on_edge",)))
+    if fit.certificate.on_edge:
+        certificate["on_edge"] = _texts(fit.certificate.on_edge, "edge")
+    identifiability = xr.Dataset(attrs={"condition": fit.identifiability.condition})
+    if fit.identifiability.ridge:
+        weights = np.array(list(fit.identifiability.ridge.values()))
+        along = {"along": _texts(fit.identifiability.ridge, "along")}
+        identifiability = identifiability.assign(ridge=xr.Variable("along", weights)).assign_coords(along)
+    if fit.identifiability.lines:
+        identifiability["lines"] = _texts(fit.identifiability.lines, "line")
+    provenance = xr.Dataset()
+    if fit.provenance:
+        keys = {"key": _texts(fit.provenance, "key")}
+        provenance = xr.Dataset({"text": _texts(fit.provenance.values(), "key")}, coords=keys)
+    return {
+        "/fit": main,
+        "/fit/certificate": certificate,
+        "/fit/identifiability": identifiability,
+        "/runs": runs_group(fit.runs, fit.law, fit.groups),
+        "/provenance": provenance,
+    }
+
+
+def read_fit(groups: Mapping[str, xr.Dataset], *, trust: bool, writer: str) -> Fit:
+    """The inverse of `fit_groups`."""
+    main, identifiability = groups["/fit"], groups["/fit/identifiability"]
+    record = json.loads(str(_need(main, "structure").item()))
+    model = decode(record["model"], _parameters(main), trust=trust, writer=writer)
+    split = Split(model, tuple(record["free"]))
+    runs = read_runs(groups["/runs"])
+    count = len(split.names())
+    hessian = np.asarray(_need(main, "hessian").values, np.float64) if count else np.zeros((0, 0))
+    evidence = _record(groups["/fit/certificate"].attrs, Certificate, ("on_edge",))
+    evidence["code"] = RESULTS[evidence["code"]]
+    ridge = {}
+    if "ridge" in identifiability:
+        ridge = dict(zip(_list(identifiability, "along"), identifiability["ridge"].values.tolist(), strict=True))
+    solver = {k.removeprefix("solver_"): v for k, v in main.attrs.items() if k.startswith("solver_")}
+    provenance = groups["/provenance"]
+    return Fit(
+        law=model.law,
+        objective=model.objective,
+        value=float(main.attrs["value"]),
+        certificate=Certificate(**evidence, on_edge=tuple(_list(groups["/fit/certificate"], "on_edge"))),
+        identifiability=Identifiability(
+            float(identifiability.attrs["condition"]), ridge, tuple(_list(identifiability, "lines"))
+        ),
+        problem=FitProblem(split, runs.padded()),
+        hessian=hessian,
+        alternatives=tuple(local(main["alternatives"].values)) if "alternatives" in main else (),
+        settings=GaussNewton(**_record(solver, GaussNewton, ())),
+        seed=int(main.attrs["seed"]),
+        count=runs.size,
+        groups=tuple(_list(groups["/runs"], "label")),
+        provenance=dict(zip(_list(provenance, "key"), _list(provenance, "text"), strict=True)),
+        seconds=record["seconds"],
+        table_remarks=tuple(_list(main, "table_remarks")),
+    )
+
+
+# The ensemble
+
+
+def ensemble_group(ensemble: Ensemble) -> xr.Dataset:
+    """Draws of every parameter, with value and result code of each."""
+    group = parameter_variables(ensemble.law, ("draw",))
+    group["value"] = xr.Variable("draw", np.asarray(ensemble.value), {"doc": "of the internally scaled objective"})
+    codes = {"flag_values": np.array([int(r) for r in RESULTS]), "flag_meanings": " ".join(r.name for r in RESULTS)}
+    group["code"] = xr.Variable("draw", np.asarray(ensemble.code), {"doc": "how the draw's solve ended", **codes})
+    group["structure"] = _json(encode(ensemble.law))
+    return group.assign_attrs(method=ensemble.method)
+
+
+def read_ensemble(group: xr.Dataset, *, trust: bool, writer: str) -> Ensemble:
+    """The inverse of `ensemble_group`."""
+    structure = json.loads(str(_need(group, "structure").item()))
+    return Ensemble(
+        law=decode(structure, _parameters(group), trust=trust, writer=writer),
+        value=jnp.asarray(local(_need(group, "value").values)),
+        code=jnp.asarray(local(_need(group, "code").values)),
+        method=str(group.attrs["method"]),
+    )

@@ -1,0 +1,48 @@
+"""What the documents show runs: the README's code and the notebooks, with small settings."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxscale import from_published
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.testing import check_law
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def run(code: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder, capture_output=True, text=True, env={"JAXSCALE_NOTEBOOK_SMALL": "1", "PATH": ""}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_readme_example(tmp_path: Path) -> None:
+    truth = from_published(Chinchilla, "besiroglu2024")
+    N, ratio = (x.ravel() for x in np.meshgrid(np.geomspace(5e7, 5e9, 6), [5.0, 20.0, 80.0]))
+    loss = np.asarray(truth.E + truth.A * N ** -float(truth.alpha) + truth.B * (ratio * N) ** -float(truth.beta))
+    loss = loss * np.exp(0.003 * np.random.default_rng(0).standard_normal(N.size))
+    rows = zip(N / 1e6, ratio * N / 1e9, loss, strict=True)
+    (tmp_path / "runs.csv").write_text("params,tokens,val_loss\n" + "\n".join(f"{a},{b},{c}" for a, b, c in rows))
+    printed = run(BLOCKS[0], tmp_path)
+    assert "Chinchilla(E=1.8" in printed
+
+
+def test_readme_law(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "size_law.py").write_text(BLOCKS[1])
+    monkeypatch.syspath_prepend(tmp_path)
+    check_law(importlib.import_module("size_law").SizeLaw)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda p: p.stem)
+def test_notebook(path: Path, tmp_path: Path) -> None:
+    run(path.read_text(), tmp_path)
