@@ -11,7 +11,7 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, Case, Published, from_published, signature
 from jaxscale.core.parametric import param
 from jaxscale.core.runs import Runs
-from jaxscale.infer import Ensemble, Fit, Forecast, bootstrap, fit, forecast
+from jaxscale.infer import Bayesian, Ensemble, Fit, Forecast, Pairs, Parametric, Wild, bootstrap, fit, forecast
 from jaxscale.laws import catalogue
 from jaxscale.objectives import (
     Pooled,
@@ -33,17 +33,21 @@ __all__ = [
     "AbstractLaw",
     "Allocation",
     "BadInput",
+    "Bayesian",
     "Bounds",
     "Case",
     "Ensemble",
     "Fit",
     "Forecast",
+    "Pairs",
+    "Parametric",
     "Pooled",
     "Published",
     "Runs",
     "SixND",
     "Study",
     "Tied",
+    "Wild",
     "allocate",
     "bootstrap",
     "catalogue",

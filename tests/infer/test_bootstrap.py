@@ -1,0 +1,134 @@
+"""Draws depend on the key and their index alone; nothing is dropped, nothing recompiled."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxscale import Bayesian, Fit, Pairs, Pooled, Runs, bootstrap, fit, log_lad
+from jaxscale.laws.loss.chinchilla import Chinchilla
+
+# The subprocess of the two-device test runs this text too: one definition of the study.
+SIMULATION = """
+import equinox as eqx, numpy as np
+from jaxscale import Runs, from_published
+from jaxscale.core.runs import predict
+from jaxscale.laws.loss.chinchilla import Chinchilla
+
+def simulated():
+    N, ratio = (x.reshape(-1) for x in np.meshgrid(np.geomspace(5e7, 5e9, 8), np.geomspace(3.0, 300.0, 6)))
+    runs = Runs.of({"N": N, "D": ratio * N}, np.ones(48), group=np.arange(48) % 2)
+    noise = np.exp(0.003 * np.random.default_rng(1).standard_normal(48))
+    law = from_published(Chinchilla, "besiroglu2024")
+    return eqx.tree_at(lambda r: r.target, runs, predict(law, runs) * noise.astype(runs.target.dtype))
+"""
+
+
+namespace: dict[str, Any] = {}
+exec(SIMULATION, namespace)
+simulated: Callable[[], Runs] = namespace["simulated"]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fit:
+    return fit(Chinchilla(), simulated())
+
+
+def test_chunks_do_not_matter(fitted: Fit) -> None:
+    whole, pieces = bootstrap(fitted, 96), bootstrap(fitted, 96, chunk=40)
+    for name, draws in whole.params().items():
+        np.testing.assert_array_equal(draws, pieces.params()[name])
+    assert whole.failed == 0
+
+
+def test_a_longer_run_starts_with_the_same_draws(fitted: Fit) -> None:
+    np.testing.assert_array_equal(bootstrap(fitted, 96).law.alpha, bootstrap(fitted, 120, chunk=96).law.alpha[:96])
+
+
+def test_keys_matter(fitted: Fit) -> None:
+    assert not np.array_equal(bootstrap(fitted, 96).law.alpha, bootstrap(fitted, 96, key=1).law.alpha)
+
+
+def test_each_draw_is_the_fit_of_its_resample(fitted: Fit, eps: float) -> None:
+    """Three draws against a complete cold fit on the same weights."""
+    from jaxscale.infer.resample import units
+
+    draws = bootstrap(fitted, 96)
+    for index in (0, 31, 95):
+        key = jax.random.fold_in(jax.random.key(0), index)
+        weight = Pairs()(key, fitted.problem.runs, None, units(fitted.problem.runs), None).weight[:48]
+        again = fit(Chinchilla(), eqx.tree_at(lambda r: r.weight, fitted.runs, weight))
+        best = float(again.problem.value(again.problem.split.vector()))
+        # The queue stops at the solver's tolerance, float32 sums resolve no more than their rounding.
+        assert float(draws.value[index]) <= best * (1 + (1e-9 if eps < 1e-10 else 1e-4))
+
+
+def test_one_program_for_every_key(fitted: Fit) -> None:
+    bootstrap(fitted, 96)
+    with counted_compiles() as compiles:
+        bootstrap(fitted, 96, key=3)
+    assert compiles == []
+
+
+@contextmanager
+def counted_compiles() -> Iterator[list[str]]:
+    """Names of the compilation events inside the block."""
+    seen: list[str] = []
+
+    def listen(event: str, seconds: float, **_: Any) -> None:
+        if event.endswith("backend_compile_duration"):
+            seen.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield seen
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.mark.x64
+def test_two_devices_give_the_same_bits(fitted: Fit) -> None:
+    code = SIMULATION + (
+        "import jax; jax.config.update('jax_enable_x64', True)\n"
+        "from jaxscale import fit, bootstrap\n"
+        "assert jax.device_count() == 2\n"
+        "draws = bootstrap(fit(Chinchilla(), simulated()), 96)\n"
+        "print(np.asarray(draws.law.alpha).tobytes().hex())"
+    )
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **flags}, capture_output=True, text=True, check=True
+    )
+    assert bytes.fromhex(done.stdout.strip()) == np.asarray(bootstrap(fitted, 96).law.alpha).tobytes()
+
+
+def test_every_group_stays_in_every_draw() -> None:
+    runs = simulated()
+    joint = fit(Pooled(Chinchilla(), split=("E",), groups=("a", "b")), runs)
+    draws = bootstrap(joint, 64, scheme=Bayesian())
+    assert draws.failed == 0
+    assert draws.params()["E"].shape == (64, 2)
+    assert np.all(np.isfinite(draws.params()["E"]))
+
+
+@pytest.mark.x64
+def test_least_absolute_deviations_are_resampled_through_their_stages() -> None:
+    draws = bootstrap(fit(Chinchilla(), simulated(), log_lad()), 32)
+    assert draws.failed == 0
+    # At a least-absolute-deviations vertex as many residuals vanish as there are parameters.
+    assert float(jnp.std(draws.law.alpha)) > 0
+
+
+def test_progress_reaches_the_end(fitted: Fit) -> None:
+    seen: list[tuple[int, int]] = []
+    bootstrap(fitted, 96, chunk=40, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(40, 96), (80, 96), (96, 96)]
