@@ -52,7 +52,9 @@ draws = js.bootstrap(fit, 100 if SMALL else 4000, key=0)
 errors = draws.standard_errors()
 for name in ("E", "alpha", "beta"):
     off = abs(float(getattr(fit.law, name)) - float(getattr(truth, name))) / errors[name]
-    print(f"{name}: {float(getattr(fit.law, name)):.4f} +- {errors[name]:.4f}, {off:.1f} standard errors from the truth")
+    print(
+        f"{name}: {float(getattr(fit.law, name)):.4f} +- {errors[name]:.4f}, {off:.1f} standard errors from the truth"
+    )
     assert off < 4
 
 # %% [markdown]

@@ -1,0 +1,17 @@
+"""Floor 6, the command line: `jaxscale demo | fit | predict | plan | laws | data | cite`.
+
+A thin layer of typer commands over the verbs: it parses, calls, prints and sets the exit status (0 good, 1 the
+fit is not certified, 2 bad input, 3 a fault of jaxscale). What is said comes from `report`. Commands import
+what they need when they run.
+"""
+
+from jaxscale.cli.app import app
+from jaxscale.cli.process import prepare
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """The entry point: settings of this process, then the command."""
+    prepare()
+    app()

@@ -25,7 +25,7 @@ from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.penalty import log_huber
 from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
-from jaxscale.solve.certificate import SAME, Certificate, count_optima
+from jaxscale.solve.certificate import Certificate, count_optima
 from jaxscale.solve.chart import Chart, Charted, chart_at, whitener
 from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.implicit import implicit_argmin

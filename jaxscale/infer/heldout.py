@@ -110,10 +110,12 @@ def rolling_origin(
     """
     runs = as_runs(data, law)
     scale, x = _scale(by, data, runs, law)
-    if isinstance(cuts, int):
-        used = x[np.asarray(runs.weight) > 0]
-        cuts = np.unique(np.quantile(used, np.linspace(0.5, 0.9, cuts), method="inverted_cdf")).tolist()
-    return tuple(_score(law, data, runs, objective, scale, x, cut, options) for cut in cuts)
+    at = _spread(x[np.asarray(runs.weight) > 0], cuts) if isinstance(cuts, int) else list(cuts)
+    return tuple(_score(law, data, runs, objective, scale, x, cut, options) for cut in at)
+
+
+def _spread(x: np.ndarray, count: int) -> list[float]:
+    return np.unique(np.quantile(x, np.linspace(0.5, 0.9, count), method="inverted_cdf")).tolist()
 
 
 def _score(

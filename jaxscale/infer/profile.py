@@ -6,7 +6,7 @@ so that the rest is an unconstrained problem in t for the same solver as a fit, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -27,7 +27,7 @@ from jaxscale.infer.resample import units
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.solve.chart import Chart
 from jaxscale.solve.gauss_newton import GaussNewton, minimise
-from jaxscale.solve.problem import AbstractProblem, Vector
+from jaxscale.solve.problem import AbstractProblem, Split, Vector
 
 _ROOT_STEPS = 50
 _GROWTH = 1.3  # of the walk's steps beyond where a parabola would have crossed
@@ -137,6 +137,10 @@ def profile(
     if not fit.certificate.is_local_optimum:
         raise BadInput(f"profile: expected a fit at a local optimum; {' '.join(fit.certificate.remarks())}")
     known = functional(fit.problem, of)
+    if of in fit.certificate.on_edge:
+        raise BadInput(
+            f"profile: {of} vanished at the optimum, on the edge of its support; fix it there, or fit a law without it"
+        )
     walk = _Walk(fit, known, level, max(2, points))
     sides = [walk.side(-1.0), walk.side(1.0)]
     at = sorted([(walk.centre, 0.0), *sides[0].seen, *sides[1].seen])
@@ -170,10 +174,11 @@ class _Walk:
     """Warm-started solves outwards from the optimum."""
 
     def __init__(self, fit: Fit, of: Functional, level: float, points: int) -> None:
-        problem, self.of, self.points = fit.problem, of, points
+        problem, chart = _inside(fit)
+        self.of, self.points = of, points
         self.dispersion = dispersion(fit)
         self.settings = GaussNewton(rtol=fit.settings.rtol)
-        centre, gradient = _look(problem, fit.chart, of)
+        centre, gradient = _look(problem, chart, of)
         slope = np.asarray(gradient, np.float64)
         size = float(np.linalg.norm(slope))
         if not (np.isfinite(size) and size > 0 and np.isfinite(float(centre))):
@@ -183,7 +188,7 @@ class _Walk:
         basis = np.linalg.qr(slope[:, None], mode="complete")[0]
         basis[:, 0] = slope / size
         along, across = (jnp.asarray(part, self.dtype) for part in (basis[:, 0], basis[:, 1:]))
-        self.slice = _Slice(problem, fit.chart, of, along, across)
+        self.slice = _Slice(problem, chart, of, along, across)
         self.best = float(_value(problem))
         used = np.asarray(problem.runs.weight) > 0
         freedom = max(int(used.sum()) - determined(fit), 1)
@@ -247,6 +252,17 @@ class _Walk:
             excess, bracket=(inner, outer), method="brentq", xtol=tolerance * self.stride, rtol=tolerance
         )
         return float(found.root)
+
+
+def _inside(fit: Fit) -> tuple[FitProblem, Chart]:
+    """The fit's problem and chart, with parameters that vanished held where they are."""
+    edges = set(fit.certificate.on_edge)
+    if not edges:
+        return fit.problem, fit.chart
+    free = tuple(name for name in fit.problem.split.free if name not in edges)
+    held = eqx.tree_at(lambda p: p.split, fit.problem, Split(fit.problem.template, free))
+    fixed = replace(fit, problem=held)  # a new record, so that its chart is made anew
+    return held, fixed.chart
 
 
 @eqx.filter_jit

@@ -50,7 +50,9 @@ class Bounds:
         """Raises `BadInput` on an empty or non-positive range."""
         for name, (low, high) in (("N", self.N), ("ratio", self.ratio)):
             if not 0 < low < high:
-                raise BadInput(f"bounds: {name} must run from a positive floor up to a larger ceiling, got {low:g}..{high:g}")
+                raise BadInput(
+                    f"bounds: {name} must run from a positive floor up to a larger ceiling, got {low:g}..{high:g}"
+                )
         return self
 
 

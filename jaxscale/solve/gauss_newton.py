@@ -15,9 +15,9 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxscale.core.results import RESULTS
 from jaxscale.solve.problem import AbstractProblem, Evaluation, Vector, evaluate
 
-_SHRINK = 0.1  # of mu after a step as good as predicted
+_SHRINK = 0.3  # of mu after a step as good as predicted
 _MIX = 1e-2  # mu at which the curvature is half majoriser
-_MU_START, _MU_MAX = 1e-3, 1e13
+_MU_START, _MU_MAX = 1e-2, 1e13
 
 
 class GaussNewton(eqx.Module):

@@ -1,0 +1,48 @@
+"""Peers run from the package index, each in an environment that uv makes for it."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import child
+from benchmarks.recipe import HuberSum
+from benchmarks.workload import Workload, optimal_params
+
+_SCRIPTS = Path(__file__).resolve().parent / "peer_scripts"
+PINNED = {
+    "simple_scaling_laws_fit": "simple-scaling-laws==0.2.0",
+    "chinchilla_fit": "chinchilla==0.2.0",
+    "autograd_recipe": "autograd==1.9.1",
+}
+
+
+def available() -> bool:
+    """Whether uv is there to make environments with."""
+    return shutil.which("uv") is not None
+
+
+def run(script: str, data: Workload, argument: int) -> dict[str, Any]:
+    """One peer script on `data`. Its first call downloads; what it times itself does not include that."""
+    packages = [PINNED[script], *(["scipy"] if script == "autograd_recipe" else [])]
+    wanted = [flag for package in packages for flag in ("--with", package)]
+    with tempfile.TemporaryDirectory() as folder:
+        table = data.write(Path(folder) / "runs.csv")
+        command = ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, *wanted, "python"]
+        one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        found = child([*command, str(_SCRIPTS / f"{script}.py"), str(table), str(argument)], one_thread)
+    return {"package": PINNED[script], **found}
+
+
+def judged(found: dict[str, Any], data: Workload) -> dict[str, Any]:
+    """A peer's answer with the published objective at its parameters and the N it would train at 1e24 FLOP."""
+    p = found["params"]
+    point = np.array([np.log(p["A"]), np.log(p["B"]), np.log(p["E"]), p["alpha"], p["beta"]])
+    return {
+        **found,
+        "huber_sum": HuberSum(data).value(point),
+        "optimal_params_1e24": optimal_params(p["A"], p["B"], p["alpha"], p["beta"]),
+    }

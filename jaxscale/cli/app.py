@@ -1,0 +1,37 @@
+"""The typer application: every command by name."""
+
+import typer
+
+from jaxscale.cli.command_cite import cite
+from jaxscale.cli.command_data import data
+from jaxscale.cli.command_demo import demo
+from jaxscale.cli.command_fit import fit
+from jaxscale.cli.command_laws import laws
+from jaxscale.cli.command_plan import plan
+from jaxscale.cli.command_predict import predict
+
+app = typer.Typer(
+    name="jaxscale",
+    help="Certified fits of neural scaling laws, with intervals and plans. Start with `jaxscale demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, fit, predict, plan, laws, data, cite):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"jaxscale {version('jaxscale')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Certified fits of neural scaling laws, with intervals and plans. Start with `jaxscale demo`."""

@@ -1,0 +1,95 @@
+"""`jaxscale demo`: the whole way on a simulated study, checked against the truth it was drawn from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+
+
+@answers
+def demo(
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for figures and the saved fit.")] = "jaxscale-demo",
+    bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits.")] = "4000",
+    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+) -> int:
+    """Fit, certify, bootstrap, forecast, plan and draw a SIMULATED study. Takes about a minute the first time."""
+    from jaxscale import infer
+    from jaxscale.cli import output
+    from jaxscale.cli.clock import Clock
+    from jaxscale.cli.progress import counting, waiting
+    from jaxscale.cli.reading import whole
+    from jaxscale.laws.loss.chinchilla import Chinchilla
+    from jaxscale.report import demo as story
+    from jaxscale.report import record, text
+    from jaxscale.report.planning import plan_run
+    from jaxscale.report.plots import figures
+    from jaxscale.report.store import save
+
+    draws = whole(bootstrap, "--bootstrap", least=2)
+    output.check_folder(out, "--out")
+    output.check_target(json, "--json")
+    shown = output.console(json)
+    simulated = story.simulate()
+    output.say(shown, f"SIMULATED study: {story.LABEL}.")
+    output.say(shown, simulated.study.describe())
+    output.say(shown)
+    with Clock() as clock:
+        with waiting("fitting Chinchilla (the first time compiles)"):
+            found = infer.fit(Chinchilla(), simulated.study)
+        with counting("bootstrap", draws) as tell:
+            ensemble = infer.bootstrap(found, draws, progress=tell)
+        with waiting("planning"):
+            held = simulated.heldout.columns
+            forecast = infer.forecast(found, {"N": held["N"], "D": held["D"]}, ensemble)
+            planned = plan_run(found, ensemble, flops=float((6 * held["N"] * held["D"]).max()))
+    output.say(shown, text.fit_sentence(found))
+    output.say(shown)
+    output.say(shown, "1. What was fitted, and the truth it was drawn from")
+    shown.print(story.truth_table(found, ensemble, simulated))
+    output.say(shown, text.certificate_line(found))
+    output.notes(shown, "Remarks", record.warnings_of(found, ensemble))
+    output.say(shown)
+    output.say(shown, "2. Forecast of the runs held out, at 30 times the compute")
+    shown.print(story.heldout_table(forecast, simulated))
+    for sentence in (*forecast.remarks(), story.heldout_sentence(forecast, simulated)):
+        output.say(shown, sentence)
+    output.say(shown)
+    output.say(shown, "3. Plan for 30 times the compute")
+    output.say(shown, text.plan_sentence(planned, found))
+    shown.print(text.plan_table(planned, found))
+    for sentence in [*text.plan_notes(planned, found), story.plan_check(planned, simulated)]:
+        output.say(shown, sentence)
+    with waiting("drawing"):
+        made = output.write_figures(out, figures(found, ensemble, simulated.heldout))
+    kept = Path(out) / "fit.nc"
+    try:
+        save(kept, found, ensemble)
+    except ImportError as error:
+        output.say(shown)
+        output.say(shown, f"The fit was not kept: {error}.")
+        kept = None
+    output.notes(shown, "Written (all of it SIMULATED)", [str(path) for path in (*made, kept) if path])
+    output.notes(
+        shown,
+        "Next, with your own table",
+        [
+            "jaxscale fit runs.csv --law Chinchilla --map N=params --map D=tokens[B] --map loss=val_loss[nats] "
+            "--bootstrap 4000 --save fit.nc --plot figures",
+            "jaxscale plan fit.nc --flops 1e24",
+            "jaxscale laws, jaxscale data: what else there is",
+        ],
+    )
+    seconds = clock.seconds
+    output.say(shown)
+    output.say(shown, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
+    answer = record.fit_record(found, ensemble, seconds)
+    answer |= {
+        "truth": story.truth_record(simulated),
+        "forecast": record.forecast_record(forecast, found)["points"],
+        "heldout_loss": held["loss"].tolist(),
+        "plan": record.plan_record(planned, found),
+    }
+    output.write_json(json, record.finite(answer))
+    return GOOD if found.certificate.certified else NOT_CERTIFIED

@@ -1,0 +1,93 @@
+"""`jaxscale fit`: a table and a law, to a certified fit with intervals."""
+
+from typing import Annotated
+
+import typer
+
+from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+
+
+@answers
+def fit(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json), or data:NAME.")],
+    law: Annotated[str, typer.Option(help="Name of the law; see `jaxscale laws`.")] = "Chinchilla",
+    map: Annotated[
+        list[str] | None, typer.Option(help="symbol=column[unit], as in D=tokens[B]; loss is the output.")
+    ] = None,
+    where: Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')] = None,
+    objective: Annotated[
+        str, typer.Option(help="log-huber:1e-3, log-lad, log-squares, student-t:5, ...")
+    ] = "log-huber:1e-3",
+    fix: Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column that tells data sets apart, for a joint fit.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Parameters separate per group, as in E,A; the others are shared.")
+    ] = None,
+    run_id: Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")] = None,
+    bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits; 0 for none.")] = "0",
+    starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of starts and bootstrap.")] = 0,
+    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+    save: Annotated[str | None, typer.Option(metavar="FILE", help="Keep the fit for `predict` and `plan`.")] = None,
+    plot: Annotated[str | None, typer.Option(metavar="DIR", help="Write figures into this folder.")] = None,
+) -> int:
+    """Fit a law to a table of runs and certify the optimum. Exit status 1 where it is not certified."""
+    from jaxscale import infer
+    from jaxscale.cli import inputs, output
+    from jaxscale.cli.clock import Clock
+    from jaxscale.cli.progress import counting, waiting
+    from jaxscale.cli.reading import joint, whole
+    from jaxscale.objectives.parse import objective_from_name
+    from jaxscale.report import record, text
+
+    draws = whole(bootstrap, "--bootstrap", least=0)
+    whole(str(starts), "--starts", least=0)
+    whole(str(seed), "--seed", least=0)
+    output.check_target(json, "--json")
+    output.check_saving(save, "--save")
+    output.check_folder(plot, "--plot")
+    chosen = objective_from_name(objective)
+    model = inputs.law_class(law)()
+    inputs.fixed_of(fix or (), model)
+    study = inputs.study_of(file, map or (), where, group=group, run_id=run_id)
+    model = joint(model, split, group, study)
+    held = inputs.fixed_of(fix or (), model)
+
+    out = output.console(json)
+    with Clock() as clock:
+        with waiting(f"fitting {record.law_name(model)} to {len(study)} runs (the first time compiles)"):
+            found = infer.fit(model, study, chosen, fixed=held, starts=starts, seed=seed)
+        ensemble = None
+        if draws:
+            with counting("bootstrap", draws) as tell:
+                ensemble = infer.bootstrap(found, draws, key=seed, progress=tell)
+    seconds = clock.seconds
+
+    output.say(out, text.fit_sentence(found, study.name))
+    output.say(out)
+    out.print(text.parameter_table(found, ensemble))
+    output.say(out)
+    output.say(out, text.certificate_line(found))
+    if ensemble is not None:
+        output.say(
+            out,
+            f"Intervals from {ensemble.size - ensemble.failed} of {ensemble.size} refits ({ensemble.method}).",
+        )
+    output.notes(out, "Remarks", record.warnings_of(found, ensemble))
+    output.say(out)
+    output.say(out, text.reach_sentence(found))
+    if save is not None:
+        from jaxscale.report.store import save as keep
+
+        keep(save, found, ensemble)
+    if plot is not None:
+        from jaxscale.report.plots import figures
+
+        with waiting("drawing"):
+            made = output.write_figures(plot, figures(found, ensemble))
+        output.notes(out, "Figures", [str(path) for path in made])
+    output.notes(out, "Next", text.next_steps(found, ensemble, save))
+    output.say(out)
+    output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
+    output.write_json(json, record.fit_record(found, ensemble, seconds))
+    return GOOD if found.certificate.certified else NOT_CERTIFIED

@@ -1,0 +1,77 @@
+"""`jaxscale predict`: the loss of runs that were not made."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jaxscale.cli.guard import answers
+
+
+@answers
+def predict(
+    fit: Annotated[str, typer.Argument(metavar="FIT", help="A file written by `jaxscale fit --save`.")],
+    at: Annotated[list[str] | None, typer.Option(help="A point, as in N=70e9,D=1.4e12; may be repeated.")] = None,
+    file: Annotated[str | None, typer.Option(help="A table of points, with --map.")] = None,
+    map: Annotated[list[str] | None, typer.Option(help="symbol=column[unit] for --file.")] = None,
+    where: Annotated[str | None, typer.Option(help="Filter on the columns of --file.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of --file with the group's label, for joint fits.")] = None,
+    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write the table as CSV.")] = None,
+    trust: Annotated[bool, typer.Option(help="Import a custom law from where it was defined: runs its file.")] = False,
+) -> None:
+    """Predict with intervals, and say how far beyond the data each point lies."""
+    from jaxscale.cli import inputs, output
+    from jaxscale.core.errors import BadInput
+    from jaxscale.infer import forecast
+    from jaxscale.report import record, text
+
+    if bool(at) == bool(file):
+        got = "both" if at else "neither"
+        raise BadInput(f"predict: expected either --at or --file, got {got}; write it as in --at N=70e9,D=1.4e12")
+    if map and not file:
+        raise BadInput("--map: expected with --file only, got it with --at; leave it out")
+    output.check_target(json, "--json")
+    output.check_target(csv, "--csv")
+    points = inputs.points_of(at) if at else None
+    saved = inputs.saved_fit(fit, trust)
+    if points is None:
+        assert file is not None
+        points = inputs.points_in(file, map or (), where, group, saved.fit)
+    found = forecast(saved.fit, points, saved.ensemble)
+    out = output.console(json)
+    count = len(found.point)
+    words = f"{record.law_name(saved.fit.law)} at {count} point{'s' if count > 1 else ''}."
+    output.say(out, text.marked(saved.fit, words))
+    output.say(out)
+    out.print(text.forecast_table(found, saved.fit))
+    missing = (
+        []
+        if saved.ensemble is not None
+        else ["No intervals: the fit holds no bootstrap; fit again with --bootstrap 4000."]
+    )
+    output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *found.remarks(), *missing])
+    output.say(out)
+    output.say(out, text.reach_sentence(saved.fit))
+    made = record.forecast_record(found, saved.fit)
+    if missing:
+        made["warnings"] = [*made["warnings"], *missing]
+    if csv is not None:
+        output.write_file(csv, lambda path: _write_csv(path, made))
+    output.write_json(json, made)
+
+
+def _write_csv(path: Path, made: dict) -> None:
+    import csv
+
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        first = made["points"][0]
+        levels = list(first["quantiles"] or ())
+        writer = csv.writer(stream)
+        note = ["simulated"] if made["simulated"] else []
+        writer.writerow([*first["inputs"], "loss", *(f"q{q}" for q in levels), "decades_beyond", *note])
+        for point in made["points"]:
+            spread = [point["quantiles"][q] for q in levels]
+            writer.writerow(
+                [*point["inputs"].values(), point["loss"], *spread, point["decades_beyond"], *("yes" for _ in note)]
+            )

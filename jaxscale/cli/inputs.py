@@ -1,0 +1,166 @@
+"""What people type, as objects: mappings, filters, laws, fixed parameters, points. Refused in sentences."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import AbstractLaw
+from jaxscale.core.parametric import declared
+from jaxscale.report.store import Saved, load
+from jaxscale.studies import Study
+from jaxscale.studies import load as load_data
+from jaxscale.studies.units import cell
+
+DATA = "data:"
+
+
+def mapping_of(given: Sequence[str]) -> dict[str, str]:
+    """`["N=params[M]", ...]` by symbol. Raises `BadInput`."""
+    found: dict[str, str] = {}
+    for text in given:
+        symbol, equals, column = text.partition("=")
+        symbol, column = symbol.strip(), column.strip()
+        if not equals or not symbol or not column:
+            raise BadInput(f"--map: expected symbol=column[unit], got {text!r}; write it as in N=params[M]")
+        if symbol in found:
+            raise BadInput(f"--map: {symbol} is mapped twice, to {found[symbol]!r} and {column!r}; keep one")
+        found[symbol] = column
+    return found
+
+
+def study_of(file: str, given: Sequence[str], where: str | None, **options: Any) -> Study:
+    """A table at a path, or `data:NAME`. Raises `BadInput`."""
+    mapping = mapping_of(given)
+    options = {name: value for name, value in options.items() if value is not None}
+    if file.startswith(DATA):
+        return load_data(file[len(DATA) :], where=where, mapping=mapping, **options)
+    _is_file(file, "FILE", f"give the path of a table, or {DATA}NAME (see `jaxscale data`)")
+    return Study.read(file, mapping or None, where=where, **options)
+
+
+def _is_file(file: str, option: str, remedy: str) -> None:
+    if not Path(file).exists():
+        raise BadInput(f"{option}: there is no file {file}; {remedy}")
+    if Path(file).is_dir():
+        raise BadInput(f"{option}: expected a file, got the folder {file}; {remedy}")
+
+
+def law_class(name: str) -> type[AbstractLaw]:
+    """A law by its name. Raises `BadInput` with the closest ones."""
+    from jaxscale.laws import find
+
+    try:
+        return find(name)
+    except KeyError as error:
+        raise BadInput(f"law: {error.args[0]}; see `jaxscale laws`") from None
+
+
+def fixed_of(given: Sequence[str], law: AbstractLaw) -> dict[str, Any]:
+    """`["alpha=0.5"]` as values by name, in the parameter's shape. Raises `BadInput`."""
+    known = {d.name: d for d in declared(law)}
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, number = (part.strip() for part in text.partition("="))
+        if not equals or not name or not number:
+            raise BadInput(f"--fix: expected parameter=number, got {text!r}; write it as in alpha=0.5")
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise BadInput(f"--fix: the law has no parameter {name!r}; {hint}its parameters are {', '.join(known)}")
+        if name in found:
+            raise BadInput(f"--fix: {name} is fixed twice; keep one")
+        values = np.array([_number(part, f"--fix {name}") for part in number.split(",")])
+        d = known[name]
+        shape = np.shape(d.value)
+        if values.size not in (1, int(np.prod(shape, dtype=int))):
+            raise BadInput(
+                f"--fix: {name} has {int(np.prod(shape, dtype=int))} values, got {values.size}; give one or all"
+            )
+        value = np.broadcast_to(values if values.size > 1 else values[0], shape).astype(float)
+        if not np.all(np.asarray(d.spec.support.contains(_as_array(value)))):
+            support = type(d.spec.support).__name__.lower()
+            raise BadInput(f"--fix: {name} must lie inside its support ({support}), got {number}; give another value")
+        found[name] = value if shape else float(value)
+    return found
+
+
+def _as_array(value: np.ndarray) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.asarray(value, dtype=float)
+
+
+def _number(text: str, where: str) -> float:
+    """A number, with a suffix such as 70B where one is meant. Raises `BadInput`."""
+    read = cell(text)
+    if read is None or not np.isfinite(read[0]):
+        raise BadInput(f"{where}: expected a finite number, got {text!r}; write it like 70e9 or 70B")
+    return float(read[0])
+
+
+def positive(text: str | None, option: str, unit: str) -> float | None:
+    """A positive number given to an option. Raises `BadInput`."""
+    if text is None:
+        return None
+    value = _number(text, option)
+    if value <= 0:
+        raise BadInput(f"{option}: expected a positive number of {unit}, got {text}; write it like 1e24")
+    return value
+
+
+def points_of(given: Sequence[str]) -> dict[str, Any]:
+    """`["N=70e9,D=1.4e12", ...]` as columns by name. Raises `BadInput`."""
+    rows: list[dict[str, Any]] = []
+    for text in given:
+        row: dict[str, Any] = {}
+        for part in text.split(","):
+            name, equals, value = (x.strip() for x in part.partition("="))
+            if not equals or not name or not value:
+                raise BadInput(
+                    f"--at: expected name=number pairs, got {part!r} in {text!r}; write it as in N=70e9,D=1.4e12"
+                )
+            if name in row:
+                raise BadInput(f"--at: {name} is given twice in {text!r}; keep one")
+            row[name] = value if name == "group" else _number(value, f"--at {name}")
+        if rows and set(row) != set(rows[0]):
+            raise BadInput(
+                f"--at: expected {', '.join(rows[0])} at every point, got {', '.join(row)}; give the same names"
+            )
+        rows.append(row)
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def saved_fit(file: str, trust: bool) -> Saved:
+    """A file written by `jaxscale fit --save`. Raises `BadInput`."""
+    _is_file(file, "FIT", "give a file written by `jaxscale fit ... --save FILE`")
+    return load(file, trust=trust)
+
+
+def points_in(file: str, given: Sequence[str], where: str | None, group: str | None, fit: Any) -> dict[str, Any]:
+    """Points from a table: no loss is needed. Raises `BadInput`."""
+    from jaxscale.core.law import signature
+    from jaxscale.studies.convert import canonical
+    from jaxscale.studies.options import Options
+    from jaxscale.studies.sheet import Sheet
+    from jaxscale.studies.tables import read_table
+
+    _is_file(file, "--file", "give the path of a table of points")
+    sheet = Sheet(read_table(file), where)
+    names = [name for name in signature(fit.law).inputs if name != "group"]
+    mapping = mapping_of(given) or {name: name for name in names}
+    columns, _, _ = canonical(sheet, mapping, Options())
+    found: dict[str, Any] = {name: column for name, column in columns.items() if name in names}
+    if "group" in signature(fit.law).inputs:
+        if group is None:
+            raise BadInput("--group: expected the column of --file that holds the group's label, got none; name it")
+        if group not in sheet.table:
+            raise BadInput(
+                f"--group: there is no column {group!r}; the columns are {', '.join(list(sheet.table)[:20])}"
+            )
+        cells = sheet.table[group]
+        found["group"] = np.array([f"{x:g}" if isinstance(x, float) else str(x) for x in cells])
+    return found

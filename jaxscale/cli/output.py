@@ -1,0 +1,115 @@
+"""Where answers go: people read the console, programs read JSON, files appear whole or not at all."""
+
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from jaxscale.core.errors import BadInput
+
+_WIDTH = 120
+
+
+def console(json_target: str | None = None) -> Console:
+    """stdout, or stderr where stdout carries JSON only."""
+    stream = sys.stderr if json_target == "-" else sys.stdout
+    # Beside a terminal there is no width to respect; a narrow guess would fold tables.
+    return Console(
+        file=stream, width=None if stream.isatty() else _WIDTH, highlight=False, soft_wrap=not stream.isatty()
+    )
+
+
+def say(out: Console, text: str = "") -> None:
+    """One sentence as it is: brackets are no markup."""
+    out.print(text, markup=False)
+
+
+def notes(out: Console, heading: str, sentences: Iterable[str]) -> None:
+    """A heading and one line per sentence; nothing where there is none."""
+    sentences = list(sentences)
+    if sentences:
+        say(out)
+        say(out, heading)
+        for sentence in sentences:
+            say(out, f"  - {sentence}")
+
+
+def check_target(path: str | Path | None, option: str) -> None:
+    """Refuse a path that cannot be written before any work is done. Raises `BadInput`."""
+    if path is None or str(path) == "-":
+        return
+    path = Path(path)
+    folder = path.parent
+    if not folder.is_dir():
+        raise BadInput(f"{option}: expected a path in a folder that exists, got {path}; create {folder} first")
+    if path.is_dir():
+        raise BadInput(f"{option}: expected the path of a file, got the folder {path}; add a file name")
+    if not os.access(folder, os.W_OK):
+        raise BadInput(f"{option}: the folder {folder} cannot be written; choose another or change its permissions")
+
+
+def check_saving(path: str | Path | None, option: str) -> None:
+    """As `check_target`, and whether files can be saved here at all. Raises `BadInput`."""
+    check_target(path, option)
+    if path is not None and importlib.util.find_spec("h5py") is None:
+        raise BadInput(f"{option}: saving a fit needs h5py, which is not installed; install it: pip install h5py")
+
+
+def check_folder(path: str | Path | None, option: str) -> None:
+    """As `check_target`, for a folder that may have to be made."""
+    if path is None:
+        return
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise BadInput(f"{option}: expected a folder, got the file {path}; choose another path")
+    if not path.exists() and not path.parent.is_dir():
+        raise BadInput(
+            f"{option}: expected a folder, or a new one in a folder that exists, got {path}; create {path.parent}"
+        )
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise BadInput(f"{option}: the folder {path} cannot be written; choose another or change its permissions")
+
+
+def write_json(target: str | None, record: Any) -> None:
+    """To stdout for `-`, else to a file that appears whole."""
+    if target is None:
+        return
+    text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        write_file(target, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def write_file(target: str | Path, write: Callable[[Path], Any]) -> None:
+    """`write` fills a temporary file beside the target, which then takes its place at once."""
+    target = Path(target)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    try:
+        write(Path(name))
+        # mkstemp makes private files; a result is as readable as any file the user makes.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_figures(folder: str | Path, figures: Iterable[tuple[str, Any]]) -> list[Path]:
+    """PNG files in `folder`, which is made where it is missing."""
+    folder = Path(folder)
+    folder.mkdir(exist_ok=True)
+    made = []
+    for name, figure in figures:
+        write_file(folder / f"{name}.png", lambda path, figure=figure: figure.savefig(path))
+        made.append(folder / f"{name}.png")
+    return made

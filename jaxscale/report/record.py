@@ -1,0 +1,201 @@
+"""Plain dicts for JSON: the same facts as `text`, for programs. NaN and infinity become null, and a warning."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxscale.core.law import AbstractLaw, class_signature, signature
+from jaxscale.core.parametric import declared, specs
+from jaxscale.infer.ensemble import Ensemble
+from jaxscale.infer.fit import Fit
+from jaxscale.infer.forecast import Forecast
+from jaxscale.objectives.pooling import Pooled, Tied
+from jaxscale.report.planning import Planned
+
+SIMULATED = "simulated"
+
+
+def law_name(law: AbstractLaw) -> str:
+    """`Chinchilla`, or `Pooled(Chinchilla, split=E,A, groups=c4,pile)`."""
+    match law:
+        case Pooled():
+            return f"Pooled({law_name(law.law)}, split={','.join(law.split)}, groups={','.join(law.groups)})"
+        case Tied():
+            parts = ", ".join(f"{label}: {law_name(inner)}" for label, inner in law.laws.items())
+            return f"Tied({parts}, tie={','.join(law.tie)})"
+        case _:
+            return type(law).__name__
+
+
+def is_simulated(fit: Fit) -> str:
+    """What was simulated and how, from the fit's provenance; empty for measurements."""
+    return fit.provenance.get(SIMULATED, "")
+
+
+def parameter_labels(fit: Fit) -> list[str]:
+    """One label per entry of every parameter: `alpha`, `E[c4]`, `w[0]`."""
+    return [label for d in declared(fit.law) for label in _entries(fit, d.name, np.shape(d.value))]
+
+
+def _entries(fit: Fit, name: str, shape: tuple[int, ...]) -> list[str]:
+    if shape == ():
+        return [name]
+    by_group = isinstance(fit.law, Pooled) and name in fit.law.split
+    found = []
+    for index in np.ndindex(shape):
+        parts = [str(fit.law.groups[i]) if by_group and axis == 0 else str(i) for axis, i in enumerate(index)]  # type: ignore[attr-defined]
+        found.append(f"{name}[{','.join(parts)}]")
+    return found
+
+
+def fit_record(
+    fit: Fit, ensemble: Ensemble | None = None, seconds: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """`law, params, objective, certificate, bootstrap, warnings, seconds`, and where the runs come from."""
+    certificate = {
+        **dataclasses.asdict(fit.certificate),
+        "code": fit.certificate.code.name,
+        "sentence": fit.certificate.code.sentence,
+        "certified": fit.certificate.certified,
+        "is_local_optimum": fit.certificate.is_local_optimum,
+    }
+    units = {d.name: d.spec.quantity.unit for d in declared(fit.law)}
+    return finite(
+        {
+            "law": law_name(fit.law),
+            "params": {name: np.asarray(value, np.float64).tolist() for name, value in fit.params.items()},
+            "units": units,
+            "objective": {"name": fit.objective.name, "value": fit.value},
+            "certificate": certificate,
+            "identifiability": dataclasses.asdict(fit.identifiability),
+            "bootstrap": None if ensemble is None else bootstrap_record(ensemble),
+            "runs": fit.count,
+            "groups": list(fit.groups),
+            "fixed": [d.name for d in declared(fit.law) if d.name not in fit.problem.split.free],
+            "seed": fit.seed,
+            "simulated": is_simulated(fit) or None,
+            "provenance": dict(fit.provenance),
+            "warnings": warnings_of(fit, ensemble),
+            "seconds": dict(seconds) if seconds is not None else {"compile": None, "run": fit.seconds.get("total")},
+        }
+    )
+
+
+def bootstrap_record(ensemble: Ensemble) -> dict[str, Any]:
+    """`n, failed, method, quantiles, standard_errors`; the latter null where fewer than two draws converged."""
+    enough = ensemble.size - ensemble.failed >= 2
+    errors = {name: np.asarray(x).tolist() for name, x in ensemble.standard_errors().items()} if enough else None
+    return {
+        "n": ensemble.size,
+        "failed": ensemble.failed,
+        "method": ensemble.method,
+        "quantiles": ensemble.quantiles() if enough else None,
+        "standard_errors": errors,
+    }
+
+
+def warnings_of(fit: Fit, ensemble: Ensemble | None = None) -> list[str]:
+    """Every sentence a reader must see."""
+    found = list(fit.remarks)
+    if is_simulated(fit):
+        found.insert(0, f"SIMULATED: {is_simulated(fit)}")
+    if ensemble is not None and ensemble.failed:
+        found.append(
+            f"{ensemble.failed} of {ensemble.size} bootstrap refits did not converge and are left out of the intervals."
+        )
+    return found
+
+
+def plan_record(planned: Planned, fit: Fit) -> dict[str, Any]:
+    """`point {N, D, loss}`, `quantiles`, `warnings`, and how far out the plan lies."""
+    return finite(
+        {
+            "law": law_name(fit.law),
+            "group": planned.group,
+            "flops": planned.flops,
+            "target_loss": planned.target_loss,
+            "point": dict(planned.point),
+            "quantiles": planned.quantiles,
+            "tokens_per_param": planned.point["D"] / planned.point["N"],
+            "on_bound": planned.on_bound,
+            "decades_beyond": planned.decades,
+            "alternatives": [dict(x) for x in planned.alternatives],
+            "simulated": is_simulated(fit) or None,
+            "warnings": [*warnings_of(fit), *planned.remarks],
+        }
+    )
+
+
+def forecast_record(found: Forecast, fit: Fit) -> dict[str, Any]:
+    """`points`: one dict per point with its inputs, `loss`, `quantiles`, `decades_beyond`."""
+    points = []
+    for i in range(len(found.point)):
+        inputs = {name: _label(fit, name, column[i]) for name, column in found.inputs.items()}
+        levels = None if found.quantiles is None else {q: float(x[i]) for q, x in found.quantiles.items()}
+        points.append(
+            {
+                "inputs": inputs,
+                "loss": float(found.point[i]),
+                "quantiles": levels,
+                "decades_beyond": float(found.decades[i]),
+            }
+        )
+    return finite(
+        {
+            "law": law_name(fit.law),
+            "unit": signature(fit.law).output.unit,
+            "points": points,
+            "simulated": is_simulated(fit) or None,
+            "warnings": [*warnings_of(fit), *found.remarks()],
+        }
+    )
+
+
+def _label(fit: Fit, name: str, value: Any) -> Any:
+    if name != "group":
+        return float(value)
+    return fit.groups[int(value)] if int(value) < len(fit.groups) else int(value)
+
+
+def law_record(cls: type[AbstractLaw]) -> dict[str, Any]:
+    """`name, module, cite, inputs, output, units`, the parameters, and the published sets."""
+    shape = class_signature(cls)
+    return {
+        "name": cls.__name__,
+        "module": cls.__module__,
+        "cite": cls.cite,
+        "inputs": list(shape.inputs),
+        "output": shape.output.doc,
+        "units": {**{name: q.unit for name, q in shape.inputs.items()}, "output": shape.output.unit},
+        "parameters": {
+            name: {"doc": spec.doc, "unit": spec.quantity.unit, "default": spec.init}
+            for name, spec in specs(cls).items()
+        },
+        "published": {name: {"source": p.source, "note": p.note} for name, p in cls.published.items()},
+    }
+
+
+def finite(record: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON cannot hold become null, each named by one more sentence in `warnings`."""
+    lost: list[str] = []
+
+    def clean(value: Any, path: str) -> Any:
+        if isinstance(value, Mapping):
+            return {str(k): clean(v, f"{path}.{k}" if path else str(k)) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean(v, f"{path}[{i}]") for i, v in enumerate(value)]
+        if isinstance(value, np.generic | np.ndarray):
+            return clean(value.tolist(), path)
+        if isinstance(value, float) and not math.isfinite(value):
+            lost.append(f"{path} is {value}")
+            return None
+        return value
+
+    made = clean(record, "")
+    if lost:
+        sentence = f"Written as null, for JSON knows finite numbers only: {', '.join(lost)}."
+        made["warnings"] = [*made.get("warnings", []), sentence]
+    return made

@@ -1,0 +1,236 @@
+"""The answer in words: one sentence, one table, then remarks, then how far the data reach and what to do next.
+
+Functions return strings or rich tables, so that the command line and notebooks share them.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from jaxscale.core.law import AbstractLaw, class_signature, signature
+from jaxscale.core.parametric import declared, specs
+from jaxscale.infer.ensemble import Ensemble
+from jaxscale.infer.fit import Fit
+from jaxscale.infer.forecast import Forecast
+from jaxscale.report.numbers import count, estimate, flops, quantity, span
+from jaxscale.report.planning import Planned
+from jaxscale.report.record import is_simulated, law_name, parameter_labels
+
+_LOW, _HIGH = 0.05, 0.95
+
+
+class Plain(Table):
+    """A rich table whose cells are shown as they are: `E[c4]` and `N [params]` are no markup."""
+
+    def add_row(self, *cells: str) -> None:  # type: ignore[override]
+        super().add_row(*(Text(cell) for cell in cells))
+
+
+def table(title: str, *columns: str, left: int = 1) -> Table:
+    """A plain table whose first `left` columns are text and the others numbers."""
+    made = Plain(title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i < left else "right", no_wrap=i < len(columns) - 1)
+    return made
+
+
+def marked(fit: Fit, text: str) -> str:
+    """`text`, with SIMULATED in front where the runs are no measurements."""
+    return f"SIMULATED: {text}" if is_simulated(fit) else text
+
+
+def fit_sentence(fit: Fit, name: str = "") -> str:
+    """What was fitted to what, and whether to believe the optimum."""
+    verdict = "certified" if fit.certificate.certified else "NOT certified"
+    where = f" to {name}" if name else ""
+    return marked(fit, f"{law_name(fit.law)} fitted{where}, {fit.count} runs, by {fit.objective.name}: {verdict}.")
+
+
+def certificate_line(fit: Fit) -> str:
+    """The evidence in one line."""
+    c = fit.certificate
+    optima = "one optimum" if c.distinct == 1 else f"{c.distinct} distinct optima"
+    gap = "" if c.second_gap is None else f", the second {c.second_gap:.2g} above in relative terms"
+    return (
+        f"Certificate: {round(c.share_best * c.starts)} of {c.starts} starts reached the best value; {optima} "
+        f"found{gap}; whitened gradient {c.gradient_norm:.1e} (allowed {c.tolerance:.1e}); smallest scaled eigenvalue "
+        f"of the Hessian {c.smallest_eigenvalue:.1e}; {fit.objective.name} = {fit.value:.6g}."
+    )
+
+
+def parameter_table(fit: Fit, ensemble: Ensemble | None = None) -> Table:
+    """Estimates with units and meaning; standard error and 90 % interval where there is a bootstrap."""
+    labels = iter(parameter_labels(fit))
+    enough = ensemble is not None and ensemble.size - ensemble.failed >= 2
+    extra = ("std. error", "5 %", "95 %") if enough else ()
+    made = table(marked(fit, "parameters") if is_simulated(fit) else "", "", "estimate", *extra, "unit", "meaning")
+    for name in ("unit", "meaning"):
+        next(c for c in made.columns if c.header == name).justify = "left"
+    draws = ensemble.ok().params() if enough and ensemble is not None else {}
+    for d in declared(fit.law):
+        held = d.name not in fit.problem.split.free
+        flat = np.asarray(d.value, np.float64).reshape(-1)
+        spread = np.asarray(draws[d.name], np.float64).reshape(-1, flat.size) if draws else None
+        for i, value in enumerate(flat):
+            cells = []
+            if spread is not None:
+                column = spread[:, i]
+                low, high = np.quantile(column, (_LOW, _HIGH))
+                cells = ["fixed", "", ""] if held else [f"{np.std(column, ddof=1):.2g}", estimate(low), estimate(high)]
+            unit = d.spec.quantity.unit
+            meaning = f"{d.spec.doc} (fixed)" if held else d.spec.doc
+            made.add_row(next(labels), estimate(float(value)), *cells, unit, meaning)
+    return made
+
+
+def reach_sentence(fit: Fit) -> str:
+    """How far the fitted runs reach."""
+    used = np.asarray(fit.runs.weight) > 0
+    quantities = signature(fit.law).inputs
+    ranges = {name: np.asarray(column, np.float64)[used] for name, column in fit.runs.inputs.items()}
+    parts = [
+        f"{name} {span(column.min(), column.max(), quantities[name].unit if name in quantities else '')}"
+        for name, column in ranges.items()
+    ]
+    if {"N", "D"} <= set(ranges):
+        compute = 6 * ranges["N"] * ranges["D"]
+        parts.append(f"compute (6ND) {flops(compute.min())} to {flops(compute.max())} FLOP")
+    return f"The runs reach {'; '.join(parts)}. What lies beyond is extrapolation."
+
+
+def next_steps(fit: Fit, ensemble: Ensemble | None, saved: str | None = None) -> list[str]:
+    """What to do with this fit, the most urgent first."""
+    found = []
+    if not fit.certificate.certified:
+        found.append("Do not use these numbers before the reason given above is gone.")
+    if ensemble is None:
+        found.append("Add --bootstrap 4000 for intervals.")
+    file = saved or "fit.nc"
+    first = "" if saved else f"Add --save {file}, then: "
+    inputs = set(signature(fit.law).inputs)
+    if inputs - {"group"} in ({"N", "D"}, {"C", "M"}):
+        group = f" --group {fit.groups[0]}" if "group" in inputs else ""
+        found.append(f"{first}jaxscale plan {file} --flops {_tenfold(fit)}{group}")
+    else:
+        at = ",".join(f"{name}=..." for name in signature(fit.law).inputs)
+        found.append(f"{first}jaxscale predict {file} --at {at}")
+    return found
+
+
+def _tenfold(fit: Fit) -> str:
+    runs = fit.runs.inputs
+    used = np.asarray(fit.runs.weight) > 0
+    compute = np.asarray(runs["C"] if "C" in runs else 6 * runs["N"] * runs["D"], np.float64)[used]
+    return flops(float(f"{10 * compute.max():.0e}"))
+
+
+def plan_sentence(planned: Planned, fit: Fit) -> str:
+    """For 1e24 FLOP train 97B parameters on 1.7T tokens (N 90 % interval ...); expected loss ..."""
+    unit = signature(fit.law).output.unit
+    point, q = planned.point, planned.quantiles
+    asked = f"For {flops(planned.flops)} FLOP"
+    if planned.target_loss is not None:
+        asked = f"To reach a loss of {planned.target_loss:g} {unit}, spend {flops(planned.flops)} FLOP:"
+    n90 = f" (N 90 % interval {span(*_band(q['N']), 'params')})" if q else ""
+    l90 = f" (90 % interval {_band(q['loss'])[0]:.4f} to {_band(q['loss'])[1]:.4f})" if q else ""
+    where = f" in group {planned.group}" if planned.group else ""
+    bound = " This is an end of the allowed range, not a minimum." if planned.on_bound else ""
+    return marked(
+        fit,
+        f"{asked} train {count(point['N'])} parameters on {count(point['D'])} tokens{where}{n90}; "
+        f"expected loss {point['loss']:.4f} {unit}{l90}.{bound}",
+    )
+
+
+def _band(levels: Mapping[str, float]) -> tuple[float, float]:
+    return levels[f"{_LOW:g}"], levels[f"{_HIGH:g}"]
+
+
+def plan_table(planned: Planned, fit: Fit) -> Table:
+    """N, D, loss and D/N with 50 and 90 % intervals, then half and twice the size."""
+    unit = signature(fit.law).output.unit
+    extra = ("5 %", "25 %", "75 %", "95 %") if planned.quantiles else ()
+    made = table(marked(fit, "plan") if is_simulated(fit) else "", "", "best", *extra)
+    rows = [
+        ("N", "parameters", planned.point["N"], count, "N"),
+        ("D", "tokens", planned.point["D"], count, "D"),
+        (
+            "D/N",
+            "tokens per parameter",
+            planned.point["D"] / planned.point["N"],
+            lambda x: f"{x:.3g}",
+            "tokens_per_param",
+        ),
+        ("loss", unit, planned.point["loss"], lambda x: f"{x:.4f}", "loss"),
+    ]
+    if planned.target_loss is not None:
+        rows.insert(0, ("C", "FLOP", planned.flops, flops, "flops"))
+    for name, words, value, shown, key in rows:
+        q = (planned.quantiles or {}).get(key)
+        cells = [shown(q[level]) for level in ("0.05", "0.25", "0.75", "0.95")] if q else [""] * len(extra)
+        made.add_row(f"{name} ({words})" if words else name, shown(value), *cells)
+    return made
+
+
+def plan_notes(planned: Planned, fit: Fit) -> list[str]:
+    """Price of another size, and the distance beyond the data."""
+    priced = "; ".join(
+        f"{count(x['N'])} on {count(x['D'])} costs {x['regret']:+.2%} of loss" for x in planned.alternatives
+    )
+    where = (
+        f"This run lies {planned.decades:.1f} decades beyond the fitted runs (in N, D or compute, the furthest)."
+        if planned.decades > 0
+        else "This run lies inside the range of the fitted runs."
+    )
+    return [f"At the same compute {priced}.", where, reach_sentence(fit)]
+
+
+def forecast_table(found: Forecast, fit: Fit) -> Table:
+    """One row per point."""
+    quantities = signature(fit.law).inputs
+    unit = signature(fit.law).output.unit
+    extra = ("5 %", "25 %", "75 %", "95 %") if found.quantiles is not None else ()
+    made = table(
+        marked(fit, "forecast") if is_simulated(fit) else "",
+        *found.inputs,
+        f"loss ({unit})" if unit else "loss",
+        *extra,
+        "decades beyond the data",
+        left=0,
+    )
+    for i, value in enumerate(found.point):
+        shown = [
+            str(fit.groups[int(column[i])]) if name == "group" else quantity(float(column[i]), quantities[name].unit)
+            for name, column in found.inputs.items()
+        ]
+        levels = [f"{found.quantiles[q][i]:.4f}" for q in ("0.05", "0.25", "0.75", "0.95")] if found.quantiles else []
+        made.add_row(*shown, f"{value:.4f}", *levels, f"{found.decades[i]:.1f}")
+    return made
+
+
+def law_table(laws: Iterable[type[AbstractLaw]]) -> Table:
+    """The catalogue: name, inputs, output, first line of the docstring."""
+    made = table("", "law", "inputs", "output", "what it is", left=4)
+    for cls in laws:
+        shape = class_signature(cls)
+        inputs = ", ".join(f"{k} [{q.unit}]" if q.unit else k for k, q in shape.inputs.items())
+        made.add_row(cls.__name__, inputs, shape.output.unit or "-", (cls.__doc__ or "").strip().split("\n")[0])
+    return made
+
+
+def law_details(cls: type[AbstractLaw]) -> tuple[str, Table, Table | None]:
+    """Docstring, table of parameters, table of published sets (None where there are none)."""
+    parameters = table("parameters", "", "unit", "default", "meaning", left=2)
+    for name, spec in specs(cls).items():
+        default = estimate(spec.init) if isinstance(spec.init, int | float) else ", ".join(map(estimate, spec.init))
+        parameters.add_row(name, spec.quantity.unit or "-", default, spec.doc)
+    parameters.columns[-1].justify = "left"
+    published = None
+    if cls.published:
+        published = table("published sets", "", "source", "note", left=3)
+        for name, p in cls.published.items():
+            published.add_row(name, p.source, p.note)
+        published.columns[1].no_wrap = False
+    return (cls.__doc__ or "").strip(), parameters, published

@@ -1,0 +1,73 @@
+"""A simulated table, a fit of it through the command line, and saved fits that need no file format."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from jaxscale.cli import app, inputs
+from jaxscale.core.errors import BadInput
+from jaxscale.infer import Ensemble, Fit, bootstrap, fit
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.report.demo import simulate
+from jaxscale.report.store import Saved
+
+MAPS = ("--map", "N=size (M)[M]", "--map", "D=tokens_seen[B]", "--map", "loss=val/loss[nats]")
+
+
+def invoke(*arguments: str | Path):
+    """The command in this process; a trace would be a failure of its own."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert "Traceback" not in result.output
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="session")
+def runs_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 simulated runs under odd names: millions of parameters, billions of tokens, two corpora."""
+    path = tmp_path_factory.mktemp("cli") / "my runs.csv"
+    columns = simulate().study.columns
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["size (M)", "tokens_seen", "val/loss", "corpus", "bad"])
+        for i, (n, d, loss) in enumerate(zip(columns["N"], columns["D"], columns["loss"], strict=True)):
+            writer.writerow([n / 1e6, d / 1e9, loss, "c4" if i % 2 else "pile", int(i < 3)])
+    return path
+
+
+@pytest.fixture(scope="session")
+def fitted(runs_csv: Path, tmp_path_factory: pytest.TempPathFactory):
+    """(result, JSON, folder of figures) of one `jaxscale fit` with 64 refits."""
+    folder = tmp_path_factory.mktemp("fitted")
+    target = folder / "fit.json"
+    result = invoke(
+        *("fit", runs_csv, "--law", "chinchilla", *MAPS, "--bootstrap", "64", "--json", target),
+        *("--plot", folder / "figures"),
+    )
+    return result, json.loads(target.read_text()), folder / "figures"
+
+
+@pytest.fixture(scope="session")
+def simulated_fit(fitted) -> tuple[Fit, Ensemble]:
+    """The same numbers as objects: nothing is compiled again."""
+    found = fit(Chinchilla(), simulate().study)
+    return found, bootstrap(found, 64)
+
+
+@pytest.fixture
+def fit_file(simulated_fit: tuple[Fit, Ensemble], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A path that loads as the simulated fit; what `load` itself does is tested beside it."""
+    path = tmp_path / "fit.nc"
+    path.write_bytes(b"stands for a saved fit")
+
+    def load(file: str | Path, *, trust: bool = False) -> Saved:
+        if Path(file) != path:
+            raise BadInput(f"{file}: expected a whole netCDF file, got another; save the fit again")
+        return Saved(*simulated_fit)
+
+    monkeypatch.setattr(inputs, "load", load)
+    return path

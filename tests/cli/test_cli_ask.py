@@ -1,0 +1,147 @@
+"""`plan`, `predict`, `laws`, `data`, `cite`, `demo`: answers, JSON, exit status."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from jaxscale.laws import catalogue
+from jaxscale.plan import allocate
+from jaxscale.studies import datasets
+
+from .conftest import invoke
+
+
+def test_plan_is_the_law_s_closed_form(fit_file, simulated_fit, eps):
+    result = invoke("plan", fit_file, "--flops", "1e23", "--json", "-")
+    assert result.exit_code == 0, result.output
+    record = json.loads(result.stdout)
+    law = simulated_fit[0].law
+    N, D = law.compute_optimal(np.asarray(1e23, law.E.dtype))
+    # Newton on the slope resolves log N to eps over the curvature of log L, about 0.02.
+    assert record["point"]["N"] == pytest.approx(float(N), rel=3e3 * eps)
+    assert record["point"]["D"] == pytest.approx(float(D), rel=3e3 * eps)
+    q = record["quantiles"]["N"]
+    assert q["0.05"] < q["0.25"] < q["0.5"] < q["0.75"] < q["0.95"]
+    assert record["decades_beyond"] == pytest.approx(np.log10(1e23 / _reach(simulated_fit)), rel=1e-3)
+    assert any("Extrapolation" in w for w in record["warnings"])
+    assert record["simulated"]
+
+
+def _reach(simulated_fit):
+    runs = simulated_fit[0].runs
+    return float(np.max(6 * np.asarray(runs.inputs["N"], float) * np.asarray(runs.inputs["D"], float)))
+
+
+def test_plan_for_people(fit_file):
+    text = invoke("plan", fit_file, "--flops", "1e22").stdout
+    assert text.startswith("SIMULATED: For 1e22 FLOP train ")
+    assert "D/N (tokens per parameter)" in text
+    assert "90 % interval" in text
+    assert "At the same compute" in text
+
+
+def test_plan_by_loss_inverts_plan_by_budget(fit_file, simulated_fit, eps):
+    loss = float(allocate(simulated_fit[0].law, 1e22).loss)
+    record = json.loads(invoke("plan", fit_file, "--loss", f"{loss:.17g}", "--json", "-").stdout)
+    # d ln C / d ln L is about 40 here: the loss's rounding is magnified as much, over the range of the bisection.
+    assert record["flops"] == pytest.approx(1e22, rel=1e4 * eps)
+    assert record["target_loss"] == pytest.approx(loss)
+    assert set(record["quantiles"]) == {"N", "D", "loss", "tokens_per_param", "flops"}
+
+
+def test_plan_on_a_bound_says_so(fit_file):
+    record = json.loads(invoke("plan", fit_file, "--flops", "1e22", "--max-size", "1B", "--json", "-").stdout)
+    assert record["on_bound"] is True
+    assert record["point"]["N"] == pytest.approx(1e9, rel=1e-4)
+    assert any(w.startswith("On a bound") for w in record["warnings"])
+
+
+def test_predict_agrees_with_the_law_and_tells_the_distance(fit_file, simulated_fit, eps):
+    result = invoke("predict", fit_file, "--at", "N=70e9,D=1.4T", "--at", "N=1B,D=2e10", "--json", "-")
+    record = json.loads(result.stdout)
+    law = simulated_fit[0].law
+    for point in record["points"]:
+        inputs = {k: np.asarray(v, law.E.dtype) for k, v in point["inputs"].items()}
+        assert point["loss"] == pytest.approx(float(law(**inputs)), rel=8 * eps)
+        assert point["quantiles"]["0.05"] <= point["quantiles"]["0.95"]
+    assert record["points"][0]["decades_beyond"] > 1
+    assert record["points"][1]["decades_beyond"] == 0
+
+
+def test_predict_from_a_table_to_a_table(fit_file, tmp_path):
+    (tmp_path / "ask.csv").write_text("model,toks\n1B,20\n7B,140\n")
+    result = invoke(
+        *("predict", fit_file, "--file", tmp_path / "ask.csv", "--map", "N=model", "--map", "D=toks[B]"),
+        *("--csv", tmp_path / "answer.csv"),
+    )
+    assert result.exit_code == 0, result.output
+    rows = list(csv.DictReader((tmp_path / "answer.csv").read_text().splitlines()))
+    assert [float(row["D"]) for row in rows] == [2e10, 1.4e11]
+    assert all(row["simulated"] == "yes" for row in rows)
+    assert "SIMULATED" in result.stdout
+
+
+def test_laws_json_lists_the_catalogue():
+    record = json.loads(invoke("laws", "--json").stdout)
+    assert [law["name"] for law in record] == list(catalogue())
+    assert all({"name", "module", "cite", "inputs", "output", "units"} <= set(law) for law in record)
+
+
+def test_laws_for_people():
+    assert "Chinchilla" in invoke("laws").stdout
+    shown = invoke("laws", "chinchilla").stdout
+    assert "besiroglu2024" in shown
+    assert "size exponent" in shown
+
+
+def test_data_lists_every_set_with_licence():
+    record = json.loads(invoke("data", "--json").stdout)
+    assert [d["name"] for d in record] == list(datasets())
+    assert all(d["licence"] and d["citation"] for d in record)
+    assert "chinchilla_besiroglu" in invoke("data").stdout
+
+
+def test_data_by_name_shows_ranges(data_dir):
+    shown = invoke("data", "chinchilla_besiroglu").stdout
+    assert "runs: 245" in shown
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [("Chinchilla", "hoffmann2022training"), ("data:chinchilla_besiroglu", "2404.10102"), (None, "@software{jaxscale")],
+)
+def test_cite(what, expected):
+    shown = invoke("cite", *([what] if what else [])).stdout
+    assert expected in shown
+    assert "@software{jaxscale" in shown
+
+
+def test_cite_a_fit_names_law_method_and_data(fit_file):
+    shown = invoke("cite", fit_file).stdout
+    assert "hoffmann2022training" in shown
+    assert "besiroglu2024chinchilla" in shown
+    assert "% data: simulated from besiroglu2024 coefficients" in shown
+
+
+def test_demo_is_labelled_in_every_part(fitted, tmp_path):
+    result = invoke("demo", "--out", tmp_path / "demo", "--bootstrap", "64", "--json", tmp_path / "demo.json")
+    assert result.exit_code == 0, result.output
+    parts = result.stdout.split("\n\n")
+    assert parts[0].startswith("SIMULATED study")
+    assert result.stdout.count("SIMULATED") >= 7
+    record = json.loads((tmp_path / "demo.json").read_text())
+    assert record["simulated"]
+    assert record["plan"]["simulated"]
+    assert any(w.startswith("SIMULATED") for w in record["warnings"])
+    assert len(record["forecast"]) == len(record["heldout_loss"]) == 4
+    # The forecast holds to five times the noise of a run.
+    for point, loss in zip(record["forecast"], record["heldout_loss"], strict=True):
+        assert abs(np.log(point["loss"] / loss)) < 5 * 0.003
+    assert {p.name for p in (tmp_path / "demo").glob("*.png")} >= {"contours.png", "corner.png"}
+
+
+def test_version_and_help_answer():
+    assert invoke("--version").stdout.startswith("jaxscale ")
+    assert "demo" in invoke("--help").stdout

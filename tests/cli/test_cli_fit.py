@@ -1,0 +1,123 @@
+"""`jaxscale fit` end to end in process: the answer, its JSON, its exit status, its files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxscale.infer import bootstrap
+from jaxscale.report.demo import simulate, truth_record
+
+from .conftest import MAPS, invoke
+
+KEYS = {"law", "params", "objective", "certificate", "bootstrap", "warnings", "seconds"}
+
+
+def test_the_answer_is_certified_and_near_the_truth(fitted):
+    result, record, _ = fitted
+    assert result.exit_code == 0, result.output
+    assert record["certificate"]["certified"] is True
+    truth = truth_record(simulate())
+    for name, error in record["bootstrap"]["standard_errors"].items():
+        # The truth is one draw away from the estimate in units of its error: 6 is out of reach by chance.
+        assert abs(record["params"][name] - truth[name]) < 6 * error
+
+
+def test_json_holds_what_is_promised(fitted):
+    _, record, _ = fitted
+    assert set(record) >= KEYS
+    assert record["law"] == "Chinchilla"
+    assert set(record["objective"]) == {"name", "value"}
+    assert {"n", "failed", "quantiles", "standard_errors"} <= set(record["bootstrap"])
+    assert record["bootstrap"]["n"] == 64
+    assert set(record["bootstrap"]["quantiles"]) == {"E", "A", "B", "alpha", "beta"}
+    assert set(record["seconds"]) == {"compile", "run"}
+    assert record["seconds"]["compile"] > 0
+    assert record["seconds"]["run"] > 0
+    assert all(isinstance(w, str) and w for w in record["warnings"])
+
+
+def test_people_read_sentence_table_remarks_reach_and_next(fitted):
+    text = fitted[0].stdout
+    order = ["certified.", "estimate", "Certificate:", "The runs reach", "Next"]
+    assert [text.index(word) for word in order] == sorted(text.index(word) for word in order)
+    assert text.startswith("Chinchilla fitted to my runs, 120 runs, by log-huber:0.001")
+
+
+def test_figures_are_written(fitted):
+    names = {path.name for path in fitted[2].iterdir()}
+    assert names == {f"{n}.png" for n in ("contours", "isoflop", "extrapolation", "residuals", "corner")}
+
+
+def test_units_and_names_do_not_change_the_fit(fitted, simulated_fit, eps):
+    """Millions and billions against plain counts: the same runs up to rounding of the inputs."""
+    _, record, _ = fitted
+    for name, value in simulated_fit[0].params.items():
+        # Parameters are determined to rounding times the condition of the fit (at most 1e5 here), squared scale aside.
+        assert record["params"][name] == pytest.approx(float(value), rel=1e5 * eps)
+
+
+def test_json_on_stdout_is_all_that_is_there(runs_csv):
+    result = invoke("fit", runs_csv, *MAPS, "--json", "-")
+    record = json.loads(result.stdout)
+    assert record["bootstrap"] is None
+    assert "Chinchilla fitted" in result.stderr
+
+
+def test_fixed_parameter_stays_and_says_so(runs_csv):
+    result = invoke("fit", runs_csv, *MAPS, "--fix", "alpha=0.35", "--fix", "beta=0.36", "--json", "-")
+    record = json.loads(result.stdout)
+    assert record["params"]["alpha"] == pytest.approx(0.35, rel=1e-6)
+    assert record["fixed"] == ["alpha", "beta"]
+    assert "(fixed)" in result.stderr
+
+
+def test_filter_leaves_rows_out(runs_csv):
+    result = invoke("fit", runs_csv, *MAPS, "--where", "bad == 0", "--json", "-")
+    record = json.loads(result.stdout)
+    assert record["runs"] == 117
+    assert "kept 117 of 120 rows" in record["provenance"]["exclusions"]
+
+
+def test_one_start_is_no_certificate(tmp_path: Path):
+    path = power_csv(tmp_path)
+    result = invoke("fit", path, "--law", "PowerLawWithFloor", "--map", "m=m", "--map", "loss=loss", "--starts", "0")
+    assert result.exit_code == 1
+    assert "NOT certified" in result.stdout
+    assert "Do not use these numbers" in result.stdout
+
+
+def test_joint_fit_names_itself_and_its_groups(tmp_path: Path):
+    path = power_csv(tmp_path)
+    maps = ("--law", "PowerLawWithFloor", "--map", "m=m", "--map", "loss=loss")
+    result = invoke("fit", path, *maps, "--group", "kind", "--split", "alpha", "--starts", "2", "--json", "-")
+    record = json.loads(result.stdout)
+    assert record["law"] == "Pooled(PowerLawWithFloor, split=alpha, groups=even,odd)"
+    assert len(record["params"]["alpha"]) == 2
+    assert "alpha[even]" in result.stderr
+
+
+def power_csv(folder: Path) -> Path:
+    """Two power laws with a floor, without noise beyond the fourth digit."""
+    path = folder / "power.csv"
+    sizes = np.geomspace(1e3, 1e7, 24)
+    rows = [f"{m},{(3 + i % 2) * m**-0.3 + 0.1},{'odd' if i % 2 else 'even'}" for i, m in enumerate(sizes)]
+    path.write_text("m,loss,kind\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_saved_fit_is_read_back(runs_csv, tmp_path, simulated_fit):
+    pytest.importorskip("h5py")
+    path = tmp_path / "fit.nc"
+    first = invoke("fit", runs_csv, *MAPS, "--bootstrap", "64", "--save", path)
+    assert first.exit_code == 0
+    again = invoke("plan", path, "--flops", "1e22", "--json", "-")
+    assert again.exit_code == 0
+    assert json.loads(again.stdout)["point"]["N"] > 0
+
+
+def test_progress_counts_every_draw(simulated_fit):
+    seen = []
+    bootstrap(simulated_fit[0], 64, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (64, 64)

@@ -1,0 +1,89 @@
+"""Sentences, numbers and records: short checks with known answers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import signature
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.objectives import Pooled
+from jaxscale.report import demo, numbers, record, text
+from jaxscale.report.planning import group_index, plan_run
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(97.2e9, "97.2B"), (1.72e12, "1.72T"), (999.9e6, "1B"), (512, "512"), (1500, "1.5k"), (3e17, "3e+17")],
+)
+def test_counts(value, shown):
+    assert numbers.count(value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(1e24, "1e24"), (5.84e20, "5.8e20")])
+def test_flops(value, shown):
+    assert numbers.flops(value) == shown
+
+
+def test_numbers_that_json_cannot_hold_become_null_and_a_warning():
+    made = record.finite({"a": float("nan"), "b": [1.0, np.inf], "warnings": ["first"]})
+    json.dumps(made, allow_nan=False)
+    assert made["a"] is None
+    assert made["b"] == [1.0, None]
+    assert made["warnings"][0] == "first"
+    assert "a is nan" in made["warnings"][1]
+    assert "b[1] is inf" in made["warnings"][1]
+
+
+def test_a_fit_s_record_is_json(small_fit, small_ensemble):
+    made = record.fit_record(small_fit, small_ensemble)
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert made["bootstrap"]["n"] == 16
+    assert made["bootstrap"]["failed"] == small_ensemble.failed
+    assert any("did not converge" in w for w in made["warnings"])
+    assert made["simulated"] is None
+
+
+def test_a_joint_law_says_so():
+    assert record.law_name(Pooled(Chinchilla(), ("E", "A"), ("c4", "pile"))) == (
+        "Pooled(Chinchilla, split=E,A, groups=c4,pile)"
+    )
+
+
+def test_the_sentence_names_law_runs_and_verdict(small_fit):
+    said = text.fit_sentence(small_fit, "mine")
+    assert said.startswith("PowerLawWithFloor fitted to mine, 12 runs, by log-huber:0.001: ")
+    assert said.endswith("certified.")
+
+
+def test_a_law_without_size_and_data_is_not_planned(small_fit):
+    with pytest.raises(BadInput, match="Chinchilla"):
+        plan_run(small_fit, flops=1e20)
+    with pytest.raises(BadInput, match="not a joint one"):
+        group_index(small_fit, "c4")
+
+
+def test_the_demo_is_the_same_every_time_and_labelled():
+    a, b = demo.simulate(), demo.simulate()
+    np.testing.assert_array_equal(a.study.columns["loss"], b.study.columns["loss"])
+    assert len(a.study) == 120
+    assert record.SIMULATED in a.study.provenance
+    # 30 times the largest fitted compute, up to the rounding of the tokens.
+    reach = np.max(6 * a.study.columns["N"] * a.study.columns["D"])
+    compute = 6 * a.heldout.columns["N"] * a.heldout.columns["D"]
+    np.testing.assert_allclose(compute / reach, 30.0, rtol=1e-3)
+
+
+def test_the_demo_s_noise_is_what_it_says():
+    made = demo.simulate()
+    off = np.log(made.study.columns["loss"] / demo.exact(made.truth, made.study.columns["N"], made.study.columns["D"]))
+    # 120 draws of Student's t with 4 degrees of freedom: within a factor of two of its standard deviation.
+    assert demo.NOISE / 2 < np.std(off) < demo.NOISE * 2
+
+
+def test_records_of_laws_state_units():
+    made = record.law_record(Chinchilla)
+    assert made["inputs"] == list(signature(Chinchilla()).inputs)
+    assert made["units"] == {"N": "params", "D": "tokens", "output": "nats"}
+    assert made["cite"] == "hoffmann2022training"

@@ -1,0 +1,67 @@
+"""L-BFGS and Adam reach Gauss-Newton's optimum, survive what is not finite, and serve a fit."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxscale.core.results import RESULTS
+from jaxscale.core.runs import Runs
+from jaxscale.infer.fit import fit
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.solve.chart import Charted, chart_at
+from jaxscale.solve.first_order import LBFGS, Adam, minimise_optax
+from jaxscale.solve.gauss_newton import GaussNewton, minimise
+from jaxscale.solve.problem import evaluate
+
+SOLVE = eqx.filter_jit(minimise_optax)
+
+
+@pytest.fixture(scope="module")
+def charted(curve: Any) -> tuple[Charted, Any]:
+    z = jnp.asarray([0.3, 0.7, 0.6])
+    problem = Charted(curve, chart_at(z, evaluate(curve, z, jnp.ones(())).curvature))
+    return problem, eqx.filter_jit(minimise)(problem, jnp.zeros(3), GaussNewton())
+
+
+@pytest.mark.parametrize("solver", [LBFGS(), Adam(max_steps=3000)], ids=["lbfgs", "adam"])
+def test_same_optimum(charted: tuple[Charted, Any], solver: Any, eps: float) -> None:
+    problem, best = charted
+    found = SOLVE(problem, jnp.zeros(3), solver)
+    # Both stop at `rtol` of the value in a chart of curvature within a factor of ten or so; the resolution adds.
+    rtol = solver.tolerance(found.z.dtype)
+    slack = 20 * rtol + 64 * eps / 0.02
+    assert float(found.value) == pytest.approx(float(best.at.value), rel=slack)
+    if jnp.finfo(found.z.dtype).eps < 1e-10:
+        assert RESULTS(int(found.code)) is RESULTS.converged
+    assert float(found.value) == pytest.approx(float(problem.value(found.z)), rel=64 * eps)
+
+
+def test_a_start_that_is_not_finite_is_said(charted: tuple[Charted, Any]) -> None:
+    found = SOLVE(charted[0], jnp.full(3, jnp.nan), LBFGS())
+    assert RESULTS(int(found.code)) is RESULTS.non_finite
+
+
+def test_too_few_steps_are_said(charted: tuple[Charted, Any]) -> None:
+    found = SOLVE(charted[0], jnp.full(3, 2.0), LBFGS(max_steps=2))
+    assert RESULTS(int(found.code)) is RESULTS.max_steps
+    assert int(found.steps) == 2
+
+
+@pytest.mark.x64
+@pytest.mark.slow
+def test_a_fit_by_lbfgs_is_the_same_fit() -> None:
+    rng = np.random.default_rng(0)
+    N, D = 10 ** rng.uniform(8, 10, 80), 10 ** rng.uniform(9.5, 11.5, 80)
+    law = Chinchilla()
+    loss = float(law.E) + float(law.A) * N ** -float(law.alpha) + float(law.B) * D ** -float(law.beta)
+    runs = Runs.of({"N": N, "D": D}, loss * np.exp(0.003 * rng.standard_normal(80)))
+    newton = fit(Chinchilla(), runs, starts=4)
+    other = fit(Chinchilla(), runs, starts=4, solver=LBFGS())
+    assert other.certificate.certified
+    # Both end in the same exact Newton steps: to rounding of the sum of 80 penalties.
+    assert other.value == pytest.approx(newton.value, rel=1e-12)
+    for name, value in newton.params.items():
+        assert float(other.params[name]) == pytest.approx(float(value), rel=1e-7)
