@@ -66,9 +66,14 @@ class Runs(eqx.Module):
         Two studies of nearby sizes then share one compiled program. The rows repeat the last run, so
         that every law stays finite on them.
         """
-        extra = padded_size(self.size) - self.size
-        longer = jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], extra, axis=0)]), self)
-        return eqx.tree_at(lambda r: r.weight, longer, longer.weight.at[self.size :].set(0))
+        return _padded(self)
+
+
+@eqx.filter_jit
+def _padded[R: Runs](runs: R) -> R:
+    extra = padded_size(runs.size) - runs.size
+    longer = jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], extra, axis=0)]), runs)
+    return eqx.tree_at(lambda r: r.weight, longer, longer.weight.at[runs.size :].set(0))
 
 
 class Table(Protocol):

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Float
 
 from jaxscale.core.law import signature
 from jaxscale.infer.problem import FitProblem
@@ -38,12 +35,6 @@ class Identifiability:
                 f"(condition {self.condition:.0f}); do not read these one by one, and add runs off the line or fix one."
             )
         return tuple(found)
-
-
-@eqx.filter_jit
-def output_jacobian(problem: FitProblem) -> Float[Array, "n k p"]:
-    """Derivatives of every run's outputs with respect to the unconstrained coordinates, at the template."""
-    return jax.jacfwd(problem.outputs)(problem.split.vector())
 
 
 def vanished(problem: FitProblem, jacobian: np.ndarray) -> tuple[str, ...]:
@@ -96,7 +87,7 @@ def _lines(problem: FitProblem) -> tuple[str, ...]:
                 )
             else:
                 found.append(
-                    f"Design: every run lies on one curve {second} ~ {first}^{slope:.2f} (a compute frontier?); the terms "
-                    f"in {first} and {second} cannot be told apart. Add two runs off it."
+                    f"Design: every run lies on one curve {second} ~ {first}^{slope:.2f} (a compute frontier?); the "
+                    f"terms in {first} and {second} cannot be told apart. Add two runs off it."
                 )
     return tuple(found)

@@ -12,10 +12,13 @@ from jaxscale.solve.problem import AbstractProblem, Split, Vector
 
 
 class Resample(eqx.Module):
-    """What one bootstrap draw changes: the weights (pairs, clusters, Bayesian) and the targets (wild, parametric)."""
+    """What one bootstrap draw changes: weights (pairs, clusters, Bayesian) or targets (wild, parametric); None: not.
 
-    weight: Float[Array, " n"]
-    target: Float[Array, " n"]
+    What stays the same is not carried from lane to lane, and its logarithm is not taken again in every step.
+    """
+
+    weight: Float[Array, " n"] | None = None
+    target: Float[Array, " n"] | None = None
 
 
 class FitProblem(AbstractProblem):
@@ -28,7 +31,9 @@ class FitProblem(AbstractProblem):
         """The runs of one lane."""
         if context is None:
             return self.runs
-        return eqx.tree_at(lambda r: (r.weight, r.target), self.runs, (context.weight, context.target))
+        weight = self.runs.weight if context.weight is None else context.weight
+        target = self.runs.target if context.target is None else context.target
+        return eqx.tree_at(lambda r: (r.weight, r.target), self.runs, (weight, target))
 
     def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
         return self.split.tree(z).outputs(self.at(context))

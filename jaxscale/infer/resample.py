@@ -61,7 +61,7 @@ class Pairs(AbstractScheme):
         uniform = jax.random.uniform(key, drawn.first.shape, runs.weight.dtype)
         offset = jnp.minimum((uniform * drawn.size.astype(uniform.dtype)).astype(jnp.int32), drawn.size - 1)
         counts = jnp.zeros(drawn.first.shape, runs.weight.dtype).at[drawn.first + offset].add(1)
-        return Resample(runs.weight * counts[drawn.of_row], runs.target)
+        return Resample(weight=runs.weight * counts[drawn.of_row])
 
 
 class Bayesian(AbstractScheme):
@@ -70,7 +70,7 @@ class Bayesian(AbstractScheme):
     def __call__(self, key: PRNGKeyArray, runs: Runs, prediction: Any, drawn: Units, objective: Any) -> Resample:
         share = jax.random.exponential(key, drawn.first.shape, runs.weight.dtype)
         total = jnp.zeros_like(share).at[drawn.first].add(share)[drawn.first]
-        return Resample(runs.weight * (share * drawn.size.astype(share.dtype) / total)[drawn.of_row], runs.target)
+        return Resample(weight=runs.weight * (share * drawn.size.astype(share.dtype) / total)[drawn.of_row])
 
 
 class Wild(AbstractScheme):
@@ -81,7 +81,7 @@ class Wild(AbstractScheme):
     ) -> Resample:
         sign = jax.random.rademacher(key, drawn.first.shape, runs.target.dtype)[drawn.of_row]
         residual = jnp.log(runs.target) - jnp.log(prediction)
-        return Resample(runs.weight, prediction * jnp.exp(sign * residual))
+        return Resample(target=prediction * jnp.exp(sign * residual))
 
 
 class Parametric(AbstractScheme):
@@ -95,7 +95,7 @@ class Parametric(AbstractScheme):
         drawn: Units,
         objective: AbstractObjective,
     ) -> Resample:
-        return Resample(runs.weight, objective.simulate(key, prediction, runs))
+        return Resample(target=objective.simulate(key, prediction, runs))
 
 
 def scheme_from_name(name: str) -> AbstractScheme:

@@ -26,7 +26,7 @@ class Pooled(AbstractLaw):
     inlined: ClassVar[tuple[str, ...]] = ("law",)
 
     def __init__(self, law: AbstractLaw, split: Iterable[str], groups: Iterable[str]):
-        """`groups` are the labels, e.g. `study.groups`. Raises `BadInput` on an unknown parameter or fewer than two groups."""
+        """`groups`: the labels, e.g. `study.groups`. Raises `BadInput` on an unknown parameter or a single group."""
         self.split, self.groups = tuple(split), tuple(groups)
         known = values(law)
         unknown = [name for name in self.split if name not in known]

@@ -66,7 +66,8 @@ class Certificate:
             found.append("Not certified: a local optimum from a single start; raise starts to look for others.")
         elif not self.certified:
             found.append(
-                f"Not certified: only one of {self.starts} starts reached the best value; raise starts, or fix a parameter."
+                f"Not certified: only one of {self.starts} starts reached the best value; raise starts, or fix a "
+                "parameter."
             )
         if self.on_edge:
             found.append(f"On the edge of the support: {', '.join(self.on_edge)}. {RESULTS.on_edge.sentence}")

@@ -10,9 +10,9 @@ import pytest
 from jaxscale import Runs
 from jaxscale.core.runs import predict
 from jaxscale.infer.bootstrap import _chunk, _Prepared
-from jaxscale.infer.fit import _polish, _solve_all
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import Pairs, units
+from jaxscale.infer.search import finish, solve_all
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.objectives import Model, log_huber
 from jaxscale.solve.chart import Chart, Charted
@@ -40,8 +40,8 @@ def test_fit_lowers(problem: FitProblem, platform: str) -> None:
 
     def solve(target: jax.Array) -> tuple[jax.Array, jax.Array]:
         moved = eqx.tree_at(lambda p: p.runs.target, problem, target)
-        found = _solve_all(Charted(moved, chart), jnp.zeros((8, 5), jnp.float32), GaussNewton(), 8)
-        return found.z, _polish(moved, chart(found.z[0])).hessian
+        found = solve_all(Charted(moved, chart), jnp.zeros((8, 5), jnp.float32), GaussNewton(), 8)
+        return found.z, finish(moved, found.z[0]).polished.hessian
 
     exported = jax.export.export(jax.jit(solve), platforms=[platform])(problem.runs.target)
     assert exported.platforms == (platform,)
