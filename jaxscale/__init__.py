@@ -11,7 +11,23 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, Case, Published, from_published, signature
 from jaxscale.core.parametric import param
 from jaxscale.core.runs import Runs
-from jaxscale.infer import Bayesian, Ensemble, Fit, Forecast, Pairs, Parametric, Wild, bootstrap, fit, forecast
+from jaxscale.infer import (
+    Bayesian,
+    Ensemble,
+    Fit,
+    Forecast,
+    Pairs,
+    Parametric,
+    Wild,
+    bootstrap,
+    covariance,
+    fit,
+    forecast,
+    held_out,
+    profile,
+    rolling_origin,
+    standard_errors,
+)
 from jaxscale.laws import catalogue
 from jaxscale.objectives import (
     Pooled,
@@ -51,12 +67,14 @@ __all__ = [
     "allocate",
     "bootstrap",
     "catalogue",
+    "covariance",
     "datasets",
     "fit",
     "flops_for",
     "forecast",
     "from_published",
     "gaussian",
+    "held_out",
     "huber_density",
     "least_squares",
     "load",
@@ -64,6 +82,9 @@ __all__ = [
     "log_lad",
     "lower_envelope",
     "param",
+    "profile",
+    "rolling_origin",
     "signature",
+    "standard_errors",
     "student_t",
 ]

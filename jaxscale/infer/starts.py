@@ -105,7 +105,8 @@ def _profiled(law: AbstractLaw, problem: FitProblem) -> AbstractLaw:
     offset = predict(at(ones), runs) - jnp.sum(design, axis=1)
     scale = jnp.sqrt(runs.weight) / runs.target
     # Positive parameters stay above a ten-thousandth of the loss, so that their logarithm is a usable start.
-    smallest = 1e-4 * jnp.min(runs.target) / jnp.maximum(jnp.max(jnp.abs(design), axis=0), 1e-30)
+    lowest = jnp.min(jnp.where(runs.weight > 0, runs.target, jnp.inf))
+    smallest = 1e-4 * lowest / jnp.maximum(jnp.max(jnp.abs(design), axis=0), 1e-30)
     positive = np.repeat([isinstance(d.spec.support, Positive) for d in linear], sizes)
     lower = jnp.where(positive, smallest, -jnp.inf)
     x = bounded_least_squares(design * scale[:, None], (runs.target - offset) * scale, lower)

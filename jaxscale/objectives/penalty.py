@@ -107,7 +107,7 @@ class Penalty(AbstractObjective):
 
 
 def log_huber(delta: float = 1e-3) -> Penalty:
-    r"""$\sum_i w_i\,\mathrm{Huber}_\delta(\log\hat L_i - \log L_i)$, a sum, not a mean (Hoffmann et al. 2022, eq. 3)."""
+    r"""$\sum_i w_i\,\mathrm{Huber}_\delta(\log\hat L_i - \log L_i)$, summed (Hoffmann et al. 2022, eq. 3)."""
     return Penalty(LogResidual(), Huber(), "huber", _positive(delta, "delta"))
 
 

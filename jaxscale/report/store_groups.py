@@ -7,6 +7,8 @@ holds the true one.
 
 import dataclasses
 import hashlib
+import importlib
+import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,8 +30,8 @@ from jaxscale.infer.problem import FitProblem
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.pooling import Pooled
 from jaxscale.report.store_structure import decode, encode
+from jaxscale.solve.batch import Solver
 from jaxscale.solve.certificate import Certificate
-from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.problem import Split
 
 _COLUMNS = {
@@ -188,6 +190,7 @@ def fit_groups(fit: Fit) -> dict[str, xr.Dataset]:
         "objective": fit.objective.name,
         "value": fit.value,
         "seed": fit.seed,
+        "solver": f"{type(fit.settings).__module__}:{type(fit.settings).__name__}",
         **{f"solver_{k}": v for k, v in _attributes(fit.settings, ()).items()},
     }
     certificate = xr.Dataset(attrs=_attributes(fit.certificate, ("on_edge",)))
@@ -211,6 +214,16 @@ def fit_groups(fit: Fit) -> dict[str, xr.Dataset]:
         "/runs": runs_group(fit.runs, fit.law, fit.groups),
         "/provenance": provenance,
     }
+
+
+def _solver(name: str, settings: Mapping[str, Any]) -> Solver:
+    """A solver of this package by module and class; no other module is ever imported for it."""
+    module, _, cls = name.partition(":")
+    known = module.startswith("jaxscale.solve.") and importlib.util.find_spec(module) is not None
+    found = getattr(importlib.import_module(module), cls, None) if known else None
+    if not (isinstance(found, type) and hasattr(found, "advance")):
+        raise BadInput(f"expected a solver of jaxscale.solve, got {name!r}; load it with the version that wrote it")
+    return found(**_record(settings, found, ()))
 
 
 def read_fit(groups: Mapping[str, xr.Dataset], *, trust: bool, writer: str) -> Fit:
@@ -240,7 +253,7 @@ def read_fit(groups: Mapping[str, xr.Dataset], *, trust: bool, writer: str) -> F
         problem=FitProblem(split, runs.padded()),
         hessian=hessian,
         alternatives=tuple(local(main["alternatives"].values)) if "alternatives" in main else (),
-        settings=GaussNewton(**_record(solver, GaussNewton, ())),
+        settings=_solver(str(main.attrs["solver"]), solver),
         seed=int(main.attrs["seed"]),
         count=runs.size,
         groups=tuple(_list(groups["/runs"], "label")),

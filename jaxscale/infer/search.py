@@ -1,0 +1,142 @@
+"""The search of a fit: all starts through the objective's stages, the best one finished to rounding."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxscale.core.results import RESULTS
+from jaxscale.infer.identify import Identifiability
+from jaxscale.infer.problem import FitProblem
+from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
+from jaxscale.solve.certificate import Certificate, count_optima
+from jaxscale.solve.chart import Chart, Charted, chart_at, whitener
+from jaxscale.solve.newton import Polished, polish
+from jaxscale.solve.problem import evaluate
+
+MIXING = 0.1  # a tenth of the majoriser keeps a chart regular where few runs lie in the quadratic part
+
+
+class Optimum(eqx.Module):
+    """The best point, and all that is asked of it."""
+
+    polished: Polished
+    model: Any
+    reported: Float[Array, ""]
+    jacobian: Float[Array, "n k p"]
+
+
+@eqx.filter_jit
+def curvature(problem: FitProblem, z: Array, mixing: Float[Array, ""]) -> Array:
+    """The Gauss-Newton curvature from which charts are made."""
+    return evaluate(problem, z, mixing).curvature
+
+
+@eqx.filter_jit
+def solve_all(problem: Charted, y: Float[Array, "m p"], solver: Solver, lanes: int) -> Solutions:
+    """Every start, in the problem's chart; solutions in the coordinates below the chart."""
+    m = y.shape[0]
+    found = minimise_many(
+        problem, lambda i: (y[jnp.minimum(i, m - 1)], None), jnp.asarray(0), jnp.asarray(m),
+        size=m, lanes=lanes, settings=solver,
+    )  # fmt: skip
+    return eqx.tree_at(lambda s: s.z, found, jax.vmap(problem.chart)(found.z))
+
+
+@eqx.filter_jit
+def finish(problem: FitProblem, z: Array) -> Optimum:
+    """Newton steps to rounding, then value, model and Jacobian there: one program instead of many small ones."""
+    best = polish(problem, z)
+    return Optimum(best, problem.split.tree(best.z), problem.reported(best.z), jax.jacfwd(problem.outputs)(best.z))
+
+
+def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solutions, Optimum]:
+    """Solve from every row of z (m, p), stage after stage, in a chart made at the best start."""
+    dtype = problem.runs.target.dtype
+    lanes = lanes_for(problem.runs.size, z.shape[1], z.shape[0], dtype.itemsize)
+    found = None
+    for stage in problem.template.objective.stages(dtype):
+        staged = eqx.tree_at(lambda p: p.split.template.objective, problem, stage)
+        centre = z[min(1, len(z) - 1)] if found is None else z[int(np.nanargmin(np.asarray(found.value)))]
+        chart = _chart(staged, centre, 1.0 if found is None else MIXING)
+        y = np.linalg.solve(np.asarray(chart.scale, np.float64), (z - np.asarray(chart.centre)).T).T
+        found = solve_all(Charted(staged, chart), jnp.asarray(y, dtype), solver, lanes)
+        z = np.asarray(found.z, np.float64)
+    assert found is not None
+    value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)
+    good = codes == RESULTS.converged
+    score = np.where((good | ~good.any()) & np.isfinite(value), value, np.inf)
+    return found, finish(problem, jnp.asarray(z[int(np.argmin(score))], dtype))
+
+
+def _chart(problem: FitProblem, centre: np.ndarray, mixing: float) -> Chart:
+    dtype = problem.runs.target.dtype
+    at = jnp.asarray(centre, dtype)
+    shape = np.asarray(curvature(problem, at, jnp.asarray(mixing, dtype)))
+    # A start so bad that its curvature is not finite says nothing about scale: leave coordinates as they are.
+    return chart_at(
+        jnp.asarray(centre, dtype), shape if np.all(np.isfinite(shape)) else np.eye(len(centre), dtype=dtype)
+    )
+
+
+def certify(
+    problem: FitProblem,
+    found: Solutions,
+    best: Polished,
+    identifiability: Identifiability,
+    on_edge: tuple[str, ...],
+    solver: Solver,
+) -> Certificate:
+    resolution = float(problem.resolution()) ** 2 * problem.runs.size
+    value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)
+    share, distinct, gap = count_optima(value, codes, resolution)
+    inside = np.array([name not in on_edge for name in problem.split.names()], bool)
+    hessian = np.asarray(best.hessian, np.float64)[np.ix_(inside, inside)]
+    gradient = np.asarray(best.gradient, np.float64)[inside]
+    size = np.sqrt(np.abs(np.diag(hessian)))
+    size = np.where(size > 0, size, 1.0)
+    eigenvalues = np.linalg.eigvalsh(hessian / np.outer(size, size)) if inside.any() else np.ones(1)
+    norm = float(np.linalg.norm(whitener(jnp.asarray(hessian, best.z.dtype)).T @ gradient))
+    rtol = solver.tolerance(best.z.dtype)
+    # The solver's own stopping rule: the decrease still to be had, against the value and its rounding.
+    scale = float(np.sqrt(2 * (abs(float(best.value)) + resolution / rtol)))
+    reached = np.isclose(
+        float(best.value), np.nanmin(np.where(np.isfinite(value), value, np.inf)), rtol=1e-6, atol=resolution
+    )
+    any_good = bool(np.any(codes == RESULTS.converged))
+    code = RESULTS.converged if any_good and reached else RESULTS(int(codes[int(np.nanargmin(value))]))
+    # Beyond 1 / sqrt(eps) the squared condition of the normal equations exceeds what the precision resolves:
+    # the direction is flat as far as anyone can tell.
+    if code == RESULTS.converged and identifiability.condition > float(jnp.finfo(best.z.dtype).eps) ** -0.5:
+        code = RESULTS.singular
+    return Certificate(
+        code=code,
+        starts=len(value),
+        finished=int(np.sum(codes == RESULTS.converged)),
+        share_best=share,
+        distinct=distinct,
+        second_gap=gap,
+        gradient_norm=norm / scale,
+        tolerance=float(np.sqrt(10 * rtol)),
+        smallest_eigenvalue=float(eigenvalues[0]),
+        condition=float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else float("inf"),
+        on_edge=on_edge,
+    )
+
+
+def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: int = 3) -> tuple[np.ndarray, ...]:
+    """Distinct converged optima other than the best, within 10 % of its value."""
+    value, z = np.asarray(found.value, np.float64), np.asarray(found.z)
+    order = [i for i in np.argsort(value) if int(found.code[i]) == RESULTS.converged]
+    kept: list[np.ndarray] = []
+    last = float(best.value)
+    resolution = float(problem.resolution()) ** 2 * problem.runs.size
+    for i in order:
+        near = value[i] <= float(best.value) + 0.1 * abs(float(best.value))
+        if near and value[i] - last > max(1e-6 * abs(last), resolution) and len(kept) < most:
+            kept.append(z[i])
+            last = value[i]
+    return tuple(kept)
