@@ -14,8 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.optimize import root_scalar
-from scipy.stats import chi2, t
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.results import RESULTS
@@ -193,6 +191,8 @@ class _Walk:
         used = np.asarray(problem.runs.weight) > 0
         freedom = max(int(used.sum()) - determined(fit), 1)
         exact = isinstance(fit.objective, Likelihood)
+        from scipy.stats import chi2, t  # a second to import, which no other verb needs
+
         self.threshold = float(chi2.ppf(level, 1) if exact else t.ppf(0.5 + level / 2, freedom) ** 2)
         self.clusters = int(np.asarray(units(problem.runs).of_row).max()) + 1
         self.rows = int(used.sum())
@@ -248,6 +248,8 @@ class _Walk:
             return float(np.sqrt(max(self.solve(c, s + shift, t)[0], 0.0)) - goal)
 
         tolerance = 4 * float(jnp.finfo(self.dtype).eps)
+        from scipy.optimize import root_scalar
+
         found = root_scalar(
             excess, bracket=(inner, outer), method="brentq", xtol=tolerance * self.stride, rtol=tolerance
         )

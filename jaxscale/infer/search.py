@@ -11,9 +11,10 @@ from jaxtyping import Array, Float
 from jaxscale.core.results import RESULTS
 from jaxscale.infer.identify import Identifiability
 from jaxscale.infer.problem import FitProblem
-from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
+from jaxscale.infer.rows import rows_per_call, solve_rows, unchanged
+from jaxscale.solve.batch import Solutions, Solver
 from jaxscale.solve.certificate import Certificate, count_optima
-from jaxscale.solve.chart import Chart, Charted, chart_at, whitener
+from jaxscale.solve.chart import Chart, chart_at, whitener
 from jaxscale.solve.newton import Polished, polish
 from jaxscale.solve.problem import evaluate
 
@@ -36,17 +37,6 @@ def curvature(problem: FitProblem, z: Array, mixing: Float[Array, ""]) -> Array:
 
 
 @eqx.filter_jit
-def solve_all(problem: Charted, y: Float[Array, "m p"], solver: Solver, lanes: int) -> Solutions:
-    """Every start, in the problem's chart; solutions in the coordinates below the chart."""
-    m = y.shape[0]
-    found = minimise_many(
-        problem, lambda i: (y[jnp.minimum(i, m - 1)], None), jnp.asarray(0), jnp.asarray(m),
-        size=m, lanes=lanes, settings=solver,
-    )  # fmt: skip
-    return eqx.tree_at(lambda s: s.z, found, jax.vmap(problem.chart)(found.z))
-
-
-@eqx.filter_jit
 def finish(problem: FitProblem, z: Array) -> Optimum:
     """Newton steps to rounding, then value, model and Jacobian there: one program instead of many small ones."""
     best = polish(problem, z)
@@ -56,14 +46,23 @@ def finish(problem: FitProblem, z: Array) -> Optimum:
 def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solutions, Optimum]:
     """Solve from every row of z (m, p), stage after stage, in a chart made at the best start."""
     dtype = problem.runs.target.dtype
-    lanes = lanes_for(problem.runs.size, z.shape[1], z.shape[0], dtype.itemsize)
+    rows = rows_per_call(problem)
+    own = unchanged(problem, rows)
     found = None
     for stage in problem.template.objective.stages(dtype):
         staged = eqx.tree_at(lambda p: p.split.template.objective, problem, stage)
-        centre = z[min(1, len(z) - 1)] if found is None else z[int(np.nanargmin(np.asarray(found.value)))]
+        centre = z[min(1, len(z) - 1)] if found is None else z[int(np.nanargmin(found.value))]
         chart = _chart(staged, centre, 1.0 if found is None else MIXING)
         y = np.linalg.solve(np.asarray(chart.scale, np.float64), (z - np.asarray(chart.centre)).T).T
-        found = solve_all(Charted(staged, chart), jnp.asarray(y, dtype), solver, lanes)
+        parts = []
+        for first in range(0, len(y), rows):
+            block = y[first : first + rows]
+            padded = np.zeros((rows, y.shape[1]), dtype)
+            padded[: len(block)] = block
+            part = jax.device_get(solve_rows(staged, chart, jnp.asarray(padded), own, len(block), solver))
+            kept = slice(len(block))
+            parts.append(jax.tree.map(lambda x, kept=kept: x[kept], part))
+        found = jax.tree.map(lambda *x: np.concatenate(x), *parts)
         z = np.asarray(found.z, np.float64)
     assert found is not None
     value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)

@@ -1,36 +1,38 @@
-"""Where the strategy of running many draws is chosen: one queue per device, no communication."""
+"""Where the strategy of running many solves is chosen: one queue per device, no communication."""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int
 
 
-def over_devices[T](
-    run: Callable[[Any, Int[Array, ""], Int[Array, ""]], T], shared: Any, first: Array, stop: Array, size: int
-) -> T:
-    """`run(shared, first, stop)` for `size` indices on each device in turn, results joined along their first axis.
+def over_devices[T](run: Callable[[Any, Any, Int[Array, ""]], T], shared: Any, rows: Any, stop: Int[Array, ""]) -> T:
+    """`run(shared, rows, stop)` with the rows dealt to the devices like cards: row i to device i mod devices.
 
-    Draws depend on their index alone, so the result does not depend on the number of devices.
+    `rows` is a pytree of arrays whose first axis is a multiple of the number of devices; of them the first
+    `stop` count. What `run` makes of a row must depend on that row alone: then the result, in the order of
+    the rows, does not depend on the number of devices.
     """
     devices = jax.devices()
     if len(devices) == 1:
-        return run(shared, first, stop)
-    mesh = Mesh(np.array(devices), ("draw",))
+        return run(shared, rows, stop)
+    mesh, count = Mesh(np.array(devices), ("draw",)), len(devices)
 
-    def block(shared: Any, first: Array, stop: Array) -> T:
-        mine = first + jax.lax.axis_index("draw").astype(first.dtype) * size
-        return run(shared, mine, jnp.minimum(stop, mine + size))
+    def deal(x: Array) -> Array:
+        return x.reshape(-1, count, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
 
-    replicated = PartitionSpec()
-    return jax.shard_map(
-        block,
-        mesh=mesh,
-        in_specs=(replicated, replicated, replicated),
-        out_specs=PartitionSpec("draw"),
-        check_vma=False,
-    )(shared, first, stop)
+    def collect(x: Array) -> Array:
+        return x.reshape(count, -1, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+
+    def block(shared: Any, rows: Any, stop: Array) -> T:
+        me = jax.lax.axis_index("draw").astype(stop.dtype)
+        return run(shared, rows, (stop - me + count - 1) // count)
+
+    everywhere, dealt = PartitionSpec(), PartitionSpec("draw")
+    found = jax.shard_map(block, mesh=mesh, in_specs=(everywhere, dealt, everywhere), out_specs=dealt, check_vma=False)(
+        shared, jax.tree.map(deal, rows), stop
+    )
+    return jax.tree.map(collect, found)

@@ -9,13 +9,14 @@ import pytest
 
 from jaxscale import Runs
 from jaxscale.core.runs import predict
-from jaxscale.infer.bootstrap import _chunk, _Prepared
+from jaxscale.infer.bootstrap import _resamples
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import Pairs, units
-from jaxscale.infer.search import finish, solve_all
+from jaxscale.infer.rows import solve_rows, unchanged
+from jaxscale.infer.search import finish
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.objectives import Model, log_huber
-from jaxscale.solve.chart import Chart, Charted
+from jaxscale.solve.chart import Chart
 from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.problem import split
 
@@ -40,7 +41,8 @@ def test_fit_lowers(problem: FitProblem, platform: str) -> None:
 
     def solve(target: jax.Array) -> tuple[jax.Array, jax.Array]:
         moved = eqx.tree_at(lambda p: p.runs.target, problem, target)
-        found = solve_all(Charted(moved, chart), jnp.zeros((8, 5), jnp.float32), GaussNewton(), 8)
+        starts = jnp.zeros((8, 5), jnp.float32)
+        found = solve_rows(moved, chart, starts, unchanged(moved, 8), 8, GaussNewton())
         return found.z, finish(moved, found.z[0]).polished.hessian
 
     exported = jax.export.export(jax.jit(solve), platforms=[platform])(problem.runs.target)
@@ -56,9 +58,8 @@ def test_bootstrap_lowers(problem: FitProblem, platform: str) -> None:
 
     def refit(seed: jax.Array) -> jax.Array:
         key = jax.random.wrap_key_data(seed)
-        objectives = (problem.template.objective,)
-        prepared = _Prepared(problem, chart, key, drawn, Pairs(), jnp.zeros((1, 5), jnp.float32), objectives)
-        return _chunk(prepared, jnp.int32(0), jnp.int32(64), 64, 16, GaussNewton()).z
+        context = _resamples(problem, key, Pairs(), drawn, jnp.int32(0), 64)
+        return solve_rows(problem, chart, jnp.zeros((64, 5), jnp.float32), context, 64, GaussNewton()).z
 
     seed = jax.random.key_data(jax.random.key(0))
     exported = jax.export.export(jax.jit(refit), platforms=[platform])(seed)
