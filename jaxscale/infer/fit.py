@@ -118,6 +118,7 @@ def fit(
     runs = as_runs(data, law)
     model = Model(law, objective)
     problem = FitProblem(split(model, fixed), runs)
+    _usable(problem.runs)
     _enough(problem)
     count = runs.size
     problem = eqx.tree_at(lambda p: p.runs, problem, runs.padded())
@@ -151,6 +152,19 @@ def fit(
         seconds={"total": time.perf_counter() - clock},
         table_remarks=tuple(getattr(data, "remarks", ())),
     )
+
+
+def _usable(runs: Runs) -> None:
+    """Studies are checked when read; runs made by hand are checked here."""
+    for name, column in (*runs.inputs.items(), ("target", runs.target), ("weight", runs.weight)):
+        if isinstance(column, jax.core.Tracer):
+            continue
+        bad = np.flatnonzero(~np.isfinite(np.asarray(column)))
+        if bad.size:
+            raise BadInput(
+                f"runs: {name} must be finite, got {float(column[bad[0]])} in row {bad[0]} (counted from 0); "
+                "leave that run out, or read the table with Study.read, which says more"
+            )
 
 
 def _enough(problem: FitProblem) -> None:

@@ -66,6 +66,12 @@ def test_a_grid_needs_no_remark() -> None:
     assert fitted.identifiability.condition < 1e3
 
 
+def test_runs_that_are_not_finite_are_refused() -> None:
+    runs = simulated(SIZES, 20 * SIZES)
+    with pytest.raises(BadInput, match=r"runs: target must be finite, got nan in row 3"):
+        fit(Chinchilla(), eqx.tree_at(lambda r: r.target, runs, runs.target.at[3].set(np.nan)))
+
+
 def test_too_few_runs_are_refused() -> None:
     with pytest.raises(BadInput, match=r"Chinchilla: expected at least 6 runs for 5 free parameters, got 5"):
         fit(Chinchilla(), simulated(SIZES[:5], 20 * SIZES[:5]))
