@@ -13,7 +13,7 @@ from jaxscale.infer.identify import Identifiability
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.rows import rows_per_call, solve_rows, unchanged
 from jaxscale.solve.batch import Solutions, Solver
-from jaxscale.solve.certificate import Certificate, count_optima
+from jaxscale.solve.certificate import SAME, Certificate, count_optima
 from jaxscale.solve.chart import Chart, chart_at, whitener
 from jaxscale.solve.newton import Polished, polish
 from jaxscale.solve.problem import evaluate
@@ -89,24 +89,27 @@ def certify(
     on_edge: tuple[str, ...],
     solver: Solver,
 ) -> Certificate:
-    resolution = float(problem.resolution()) ** 2 * problem.runs.size
+    floor = float(problem.resolution()) ** 2 * problem.runs.size
     value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)
-    share, distinct, gap = count_optima(value, codes, resolution)
+    same = _indistinct(problem, float(best.value))
+    share, distinct, gap = count_optima(value, codes, same)
     inside = np.array([name not in on_edge for name in problem.split.names()], bool)
     hessian = np.asarray(best.hessian, np.float64)[np.ix_(inside, inside)]
     gradient = np.asarray(best.gradient, np.float64)[inside]
     size = np.sqrt(np.abs(np.diag(hessian)))
     size = np.where(size > 0, size, 1.0)
+    finite = bool(np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient)))
+    if not finite:  # no start found a usable point: nothing about it is to be called positive
+        hessian, gradient, size = np.zeros_like(hessian), np.full_like(gradient, np.inf), np.ones_like(size)
     eigenvalues = np.linalg.eigvalsh(hessian / np.outer(size, size)) if inside.any() else np.ones(1)
     norm = float(np.linalg.norm(whitener(jnp.asarray(hessian, best.z.dtype)).T @ gradient))
     rtol = solver.tolerance(best.z.dtype)
     # The solver's own stopping rule: the decrease still to be had, against the value and its rounding.
-    scale = float(np.sqrt(2 * (abs(float(best.value)) + resolution / rtol)))
-    reached = np.isclose(
-        float(best.value), np.nanmin(np.where(np.isfinite(value), value, np.inf)), rtol=1e-6, atol=resolution
-    )
+    scale = float(np.sqrt(2 * (abs(float(best.value)) + floor / rtol)))
+    ranked = np.where(np.isfinite(value), value, np.inf)
+    reached = float(best.value) <= float(ranked.min()) + same
     any_good = bool(np.any(codes == RESULTS.converged))
-    code = RESULTS.converged if any_good and reached else RESULTS(int(codes[int(np.nanargmin(value))]))
+    code = RESULTS.converged if any_good and reached else RESULTS(int(codes[int(np.argmin(ranked))]))
     # Beyond 1 / sqrt(eps) the squared condition of the normal equations exceeds what the precision resolves:
     # the direction is flat as far as anyone can tell.
     if code == RESULTS.converged and identifiability.condition > float(jnp.finfo(best.z.dtype).eps) ** -0.5:
@@ -126,16 +129,26 @@ def certify(
     )
 
 
+def _indistinct(problem: FitProblem, value: float) -> float:
+    """Two values this close belong to one optimum: a share of the value, or what the sum's rounding can do.
+
+    Each output is known to its resolution, and a robust penalty has slope at most one.
+    """
+    dtype = problem.runs.target.dtype
+    weight = float(np.sum(np.asarray(problem.runs.weight, np.float64)))
+    return max(max(SAME, 32 * float(jnp.finfo(dtype).eps)) * abs(value), weight * float(problem.resolution()))
+
+
 def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: int = 3) -> tuple[np.ndarray, ...]:
     """Distinct converged optima other than the best, within 10 % of its value."""
     value, z = np.asarray(found.value, np.float64), np.asarray(found.z)
     order = [i for i in np.argsort(value) if int(found.code[i]) == RESULTS.converged]
     kept: list[np.ndarray] = []
     last = float(best.value)
-    resolution = float(problem.resolution()) ** 2 * problem.runs.size
+    same = _indistinct(problem, last)
     for i in order:
         near = value[i] <= float(best.value) + 0.1 * abs(float(best.value))
-        if near and value[i] - last > max(1e-6 * abs(last), resolution) and len(kept) < most:
+        if near and value[i] - last > same and len(kept) < most:
             kept.append(z[i])
             last = value[i]
     return tuple(kept)
