@@ -22,6 +22,7 @@ class Quantity:
 PURE = Quantity("", "a pure number", positive=False)
 PARAMS = Quantity("params", "parameters of a model")
 TOKENS = Quantity("tokens", "training tokens")
+UNIQUE_TOKENS = Quantity("tokens", "unique training tokens, counted once however often they are seen")
 FLOPS = Quantity("FLOP", "floating-point operations of a training run")
 NATS = Quantity("nats", "cross-entropy loss in nats per token")
 STEPS = Quantity("steps", "optimiser steps")
@@ -33,6 +34,7 @@ GROUP = Quantity("index", "index of the data set", positive=False)
 Pure = Annotated[Float[Array, ""], PURE]
 Params = Annotated[Float[Array, ""], PARAMS]
 Tokens = Annotated[Float[Array, ""], TOKENS]
+UniqueTokens = Annotated[Float[Array, ""], UNIQUE_TOKENS]
 Flops = Annotated[Float[Array, ""], FLOPS]
 Nats = Annotated[Float[Array, ""], NATS]
 Steps = Annotated[Float[Array, ""], STEPS]

@@ -93,7 +93,7 @@ def cached(tmp_path: Path) -> list[Path]:
 
 
 def test_the_records_are_whole() -> None:
-    assert set(EXPECTED_ROWS) | {"gadre_overtraining"} == set(datasets())
+    assert set(EXPECTED_ROWS) | {"gadre_overtraining", "datablations_c4"} == set(datasets())
     for slug, data in datasets().items():
         assert data.slug == slug
         assert len(data.commit) == 40

@@ -1,0 +1,1 @@
+"""What data are worth: loss when tokens repeat."""
