@@ -97,6 +97,11 @@ class AbstractParametric(eqx.Module):
 
     inlined: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def needs_prior(self) -> bool:
+        """True where the likelihood alone has no optimum, as in a hierarchy."""
+        return False
+
     def replace(self, **values: Any) -> Self:
         """A copy with some parameters set, by name (`law.replace(alpha=0.5)`). Raises `KeyError` on a wrong name."""
         return replace(self, values)

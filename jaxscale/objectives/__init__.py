@@ -11,7 +11,8 @@ from jaxscale.objectives.noise import ConstantNoise, InputNoise
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.parse import objective_from_name
 from jaxscale.objectives.penalty import Penalty, least_squares, log_huber, log_lad, lower_envelope
-from jaxscale.objectives.pooling import Pooled, Tied
+from jaxscale.objectives.pooling import Pooled
+from jaxscale.objectives.tied import Tied
 
 __all__ = [
     "AbstractObjective",

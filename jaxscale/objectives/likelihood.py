@@ -117,6 +117,10 @@ class Likelihood(AbstractObjective):
         floor = 100 * jnp.finfo(residual.dtype).eps
         return eqx.tree_at(lambda o: o.noise.sigma, self, jnp.maximum(spread, floor))
 
+    def log_density(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
+        """Log density of every run's target itself, whatever the residual: comparable between likelihoods."""
+        return self.residual.log_slope(runs) - jax.vmap(self.penalty)(self.outputs(prediction, runs))
+
     def simulate(self, key: PRNGKeyArray, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
         scale = jnp.exp(self.outputs(prediction, runs)[:, 1])
         noise = scale * self.density.sample(key, prediction.shape, prediction.dtype)

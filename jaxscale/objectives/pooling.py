@@ -1,48 +1,143 @@
-"""Joint laws: a joint law is a law, so nothing above this file knows about joint fits."""
+"""One law for several groups. A joint law is a law, so nothing above this floor knows about joint fits."""
 
+import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PRNGKeyArray
 
+from jaxscale.core import priors as p
+from jaxscale.core import supports as s
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, Signature, signature
-from jaxscale.core.parametric import Declared, declared, replace, values
-from jaxscale.core.quantities import GROUP
+from jaxscale.core.parametric import Declared, Spec, declared, replace, values
+from jaxscale.core.quantities import GROUP, PURE
 
 
 class Pooled(AbstractLaw):
-    """One law for several groups: the parameters in `split` are separate per group, the others shared.
+    r"""One law for several groups; each parameter is shared, separate or partially pooled.
 
-    A split parameter gains a leading axis of length `len(groups)`, in the order of `Runs.group`.
+    - shared (the default): one value for all groups.
+    - separate (`split`): a value per group, each with the parameter's own prior; the parameter gains a leading
+      axis of length `len(groups)`, in the order of `Runs.group`.
+    - partial (`partial`): the groups' values scatter around a common one, by an amount that is estimated too.
+      With u the unconstrained value (the logarithm of a positive parameter), group g has
+      $u_g = u + \sigma o_g$, where u keeps the parameter's name and prior, $\sigma$ is `spread.<name>` with a
+      half-normal prior, and $o_g$ are `offset.<name>` with standard normal priors (the non-centred form).
+
+    A partial parameter needs these priors: the likelihood alone determines neither the spread, which trades
+    against the offsets, nor the mean. Use `sample`; the posterior mode (`fit(..., prior=True)`) gives usable
+    values of the groups but overstates the spread, as small offsets are the likeliest whatever the spread.
     """
 
     law: AbstractLaw
     split: tuple[str, ...] = eqx.field(static=True)
     groups: tuple[str, ...] = eqx.field(static=True)
+    spread: dict[str, Array] = eqx.field(default_factory=dict)
+    offset: dict[str, Array] = eqx.field(default_factory=dict)
+    partial: tuple[str, ...] = eqx.field(static=True, default=())
+    scale: tuple[float, ...] = eqx.field(static=True, default=())
     cite: ClassVar[str] = ""
-    inlined: ClassVar[tuple[str, ...]] = ("law",)
 
-    def __init__(self, law: AbstractLaw, split: Iterable[str], groups: Iterable[str]):
-        """`groups`: the labels, e.g. `study.groups`. Raises `BadInput` on an unknown parameter or a single group."""
-        self.split, self.groups = tuple(split), tuple(groups)
-        known = values(law)
-        unknown = [name for name in self.split if name not in known]
-        if unknown:
-            raise BadInput(f"split: {type(law).__name__} has no parameter {unknown}; it has {list(known)}")
+    def __init__(
+        self,
+        law: AbstractLaw,
+        split: Iterable[str] = (),
+        groups: Iterable[str] = (),
+        partial: Iterable[str] = (),
+        spread: float | Mapping[str, float] = 0.3,
+    ):
+        """`groups`: the labels, e.g. `study.groups`.
+
+        `spread`: scale of the half-normal priors of the spreads, where these start too; in logarithms for
+        positive parameters (0.3: groups a third apart), else in the parameter's unit; a mapping gives one per
+        partial parameter. A vector parameter has one spread per entry.
+
+        Raises `BadInput` on an unknown parameter, one at two levels, a spread that is not positive, or a
+        single group.
+        """
+        self.split, self.groups, self.partial = tuple(split), tuple(groups), tuple(partial)
+        known = {d.name: d for d in declared(law)}
+        for level, names in (("split", self.split), ("partial", self.partial)):
+            if unknown := [name for name in names if name not in known]:
+                raise BadInput(f"{level}: {type(law).__name__} has no parameter {unknown}; it has {list(known)}")
+        if both := [name for name in self.split if name in self.partial]:
+            raise BadInput(f"split and partial: expected every parameter in one of them, got {both} in both; choose")
         if len(self.groups) < 2:
             raise BadInput(
-                f"split: expected at least two groups, got {list(self.groups)}; name the column that tells them apart"
+                f"groups: expected at least two groups, got {list(self.groups)}; name the column that tells them apart"
             )
-        wide = {name: jnp.broadcast_to(known[name], (len(self.groups), *known[name].shape)) for name in self.split}
+        self.scale = _scales(spread, self.partial)
+        wide = {
+            name: jnp.broadcast_to(known[name].value, (len(self.groups), *known[name].value.shape))
+            for name in self.split
+        }
         self.law = replace(law, wide)
+        free = {name: known[name].spec.support.unconstrain(known[name].value) for name in self.partial}
+        self.spread = {n: jnp.full_like(u, w) for (n, u), w in zip(free.items(), self.scale, strict=True)}
+        self.offset = {n: jnp.zeros((len(self.groups), *u.shape), u.dtype) for n, u in free.items()}
+
+    @property
+    def needs_prior(self) -> bool:
+        return bool(self.partial)
+
+    @property
+    def by_group(self) -> tuple[str, ...]:
+        """Names of the parameters with a leading axis of groups."""
+        return (*self.split, *(f"offset.{name}" for name in self.partial))
+
+    def declarations(self, prefix: str) -> Iterator[Declared]:
+        """The law's own, then spreads and offsets: the order of the fields."""
+        scale = dict(zip(self.partial, self.scale, strict=True))
+        own = {d.name: d.spec for d in declared(self.law)}
+        for d in declared(self.law):
+            # m exp(u) and m + u are linear in the group mean m, what other supports make of it is not.
+            bent = d.name in scale and not isinstance(d.spec.support, (s.Real, s.Positive))
+            spec = dataclasses.replace(d.spec, linear=False) if bent else d.spec
+            yield Declared(prefix + d.name, spec, d.value)
+        for name in sorted(self.spread):
+            yield Declared(f"{prefix}spread.{name}", _spread_spec(name, own[name], scale[name]), self.spread[name])
+        for name in sorted(self.offset):
+            yield Declared(f"{prefix}offset.{name}", _offset_spec(name, own[name]), self.offset[name])
+
+    def _around(self, offset: Mapping[str, Array]) -> dict[str, Array]:
+        """The values of the partial parameters at the given offsets of one group."""
+        found = {}
+        for d in declared(self.law):
+            if d.name in self.partial:
+                u = d.spec.support.unconstrain(d.value) + self.spread[d.name] * offset[d.name]
+                found[d.name] = d.spec.support.constrain(u)
+        return found
+
+    def group_values(self) -> dict[str, Array]:
+        """Values of the separate and of the partial parameters, leading axis `groups`."""
+        known = values(self.law)
+        partial = jax.vmap(self._around)(self.offset) if self.partial else {}
+        return {name: known[name] for name in self.split} | partial
 
     def member(self, group: Any) -> AbstractLaw:
         """The law of one group, by its index."""
-        known = values(self.law)
-        return replace(self.law, {name: known[name][group] for name in self.split})
+        return replace(self.law, {name: value[group] for name, value in self.group_values().items()})
+
+    def unseen(self, key: PRNGKeyArray) -> AbstractLaw:
+        """The law of a group that was not observed: its offsets drawn from the population.
+
+        Raises `BadInput` where a parameter is separate, as nothing then says how a further group would be.
+        """
+        if self.split:
+            raise BadInput(
+                f"a new group: {list(self.split)} are separate (split) and have no population to draw from; "
+                f"fit with Pooled(..., partial={self.split!r})"
+            )
+        drawn = {}
+        for name, own_key in zip(self.partial, jax.random.split(key, len(self.partial)), strict=True):
+            spread = self.spread[name]
+            drawn[name] = jax.random.normal(own_key, spread.shape, spread.dtype)
+        return replace(self.law, self._around(drawn))
 
     def __call__(self, group: Any, **inputs: Any) -> Any:
         return self.member(group)(**inputs)
@@ -54,65 +149,21 @@ def _(law: Pooled) -> Signature:
     return Signature({**inner.inputs, "group": GROUP}, inner.output)
 
 
-class Tied(AbstractLaw):
-    """Different laws for different groups, with the parameters in `tie` common to all.
-
-    Names are prefixed by the group (`c4.E`), tied ones are not (`alpha`). A tied parameter starts from the
-    first law's value. Every law sees those of the inputs that it names.
-    """
-
-    laws: dict[str, AbstractLaw]
-    shared: dict[str, Array]
-    tie: tuple[str, ...] = eqx.field(static=True)
-    groups: tuple[str, ...] = eqx.field(static=True)
-    cite: ClassVar[str] = ""
-    inlined: ClassVar[tuple[str, ...]] = ("law",)
-
-    def __init__(self, laws: Mapping[str, AbstractLaw], tie: Iterable[str]):
-        """`laws` by group label, in the order of `Runs.group`. Raises `BadInput` where a law lacks a tied parameter."""
-        self.tie, self.groups = tuple(tie), tuple(laws)
-        for label, law in laws.items():
-            missing = [name for name in self.tie if name not in values(law)]
-            if missing:
-                raise BadInput(f"tie: the law of {label!r} has no parameter {missing}; it has {list(values(law))}")
-        first = values(laws[self.groups[0]])
-        self.shared = {name: first[name] for name in self.tie}
-        self.laws = {label: _without(law, self.tie) for label, law in laws.items()}
-
-    def declarations(self, prefix: str) -> Iterator[Declared]:
-        """Laws first, then the shared values: the order of the fields."""
-        for label in sorted(self.laws):
-            for d in declared(self.laws[label]):
-                yield Declared(f"{prefix}{label}.{d.name}", d.spec, d.value)
-        specs = {d.name: d.spec for d in declared(type(self.laws[self.groups[0]])())}
-        for name in sorted(self.shared):
-            yield Declared(prefix + name, specs[name], self.shared[name])
-
-    def member(self, label: str) -> AbstractLaw:
-        """The law of one group, with the shared values in place."""
-        law = self.laws[label]
-        return eqx.tree_at(
-            lambda x: [getattr(x, name) for name in self.tie],
-            law,
-            [self.shared[name] for name in self.tie],
-            is_leaf=lambda x: x is None,
-        )
-
-    def __call__(self, group: Any, **inputs: Any) -> Any:
-        outputs = []
-        for label in self.groups:
-            law = self.member(label)
-            outputs.append(law(**{name: inputs[name] for name in signature(law).inputs}))
-        return jnp.stack(outputs)[group]
+def _scales(spread: float | Mapping[str, float], partial: tuple[str, ...]) -> tuple[float, ...]:
+    given = spread if isinstance(spread, Mapping) else dict.fromkeys(partial, spread)
+    if set(given) != set(partial):
+        raise BadInput(f"spread: expected one for each of {list(partial)}, got {list(given)}; name the partial ones")
+    for name, value in given.items():
+        if not 0 < value < math.inf:
+            raise BadInput(f"spread: expected a positive number for {name}, got {value}; 0.3 is a third on a log scale")
+    return tuple(float(given[name]) for name in partial)
 
 
-@signature.register
-def _(law: Tied) -> Signature:
-    members = [signature(law.member(label)) for label in law.groups]
-    inputs = {name: quantity for member in members for name, quantity in member.inputs.items()}
-    return Signature({**inputs, "group": GROUP}, members[0].output)
+def _spread_spec(name: str, mean: Spec, scale: float) -> Spec:
+    doc = f"spread of {name} between groups, on its unconstrained scale"
+    return Spec(s.positive, p.HalfNormal(scale), scale, doc, rf"\sigma_{{{mean.symbol or name}}}", quantity=PURE)
 
 
-def _without(law: AbstractLaw, names: Iterable[str]) -> AbstractLaw:
-    held = [getattr(law, name) for name in names]
-    return eqx.tree_at(lambda x: [getattr(x, name) for name in names], law, [None] * len(held))
+def _offset_spec(name: str, mean: Spec) -> Spec:
+    doc = f"each group's distance from the mean of {name}, in spreads"
+    return Spec(s.real, p.Normal(0.0, 1.0), 0.0, doc, rf"\tilde{{{mean.symbol or name}}}", quantity=PURE)

@@ -19,6 +19,10 @@ class LogResidual(eqx.Module):
         """The observation from which `prediction` has this residual."""
         return prediction * jnp.exp(-residual)
 
+    def log_slope(self, runs: Runs) -> Float[Array, " n"]:
+        """Log of how fast the residual changes with the observation: turns its density into the observation's."""
+        return -jnp.log(runs.target)
+
     def known_noise(self, runs: Runs) -> Float[Array, " n"]:
         """Known standard deviation of the residual (0 where unknown): relative, to first order."""
         return runs.noise / runs.target
@@ -34,6 +38,9 @@ class RawResidual(eqx.Module):
 
     def target(self, prediction: Float[Array, " n"], residual: Float[Array, " n"]) -> Float[Array, " n"]:
         return prediction - residual
+
+    def log_slope(self, runs: Runs) -> Float[Array, " n"]:
+        return jnp.zeros_like(runs.target)
 
     def known_noise(self, runs: Runs) -> Float[Array, " n"]:
         return runs.noise

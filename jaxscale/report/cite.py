@@ -3,7 +3,7 @@
 from jaxscale.core.law import AbstractLaw
 from jaxscale.infer.fit import Fit
 from jaxscale.laws import bibtex
-from jaxscale.objectives.pooling import Pooled, Tied
+from jaxscale.objectives import Pooled, Tied
 from jaxscale.studies.dataset import Dataset
 
 ITSELF = """@software{jaxscale,

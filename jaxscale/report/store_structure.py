@@ -19,7 +19,7 @@ import jax
 
 from jaxscale import laws, objectives
 from jaxscale.core.errors import BadInput
-from jaxscale.core.parametric import declared
+from jaxscale.core.parametric import declared, specs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,16 +109,30 @@ def decode(node: Any, arrays: Mapping[str, Any], *, trust: bool, writer: str) ->
         return {key: again(value) for key, value in node["dict"].items()}
     cls = _resolve(node, trust, writer)
     expected = {f.name for f in dataclasses.fields(cls)}
-    if set(node["fields"]) != expected:
+    # A field that a later version added takes its default, unless it is a parameter: its value was not stored.
+    added = _defaults(cls)
+    if not expected - set(added) <= set(node["fields"]) <= expected:
         raise BadInput(
             f"expected {cls.__name__} with the fields {sorted(expected)}, got {sorted(node['fields'])}; "
             f"install jaxscale {writer}, which wrote it, or fit again"
         )
     # As jax unflattens a module: no constructor of the class runs, and the values stay as they were.
     made = object.__new__(cls)
-    for name, value in node["fields"].items():
-        object.__setattr__(made, name, again(value))
+    for name, value in (added | {name: again(value) for name, value in node["fields"].items()}).items():
+        object.__setattr__(made, name, value)
     return made
+
+
+def _defaults(cls: type[eqx.Module]) -> dict[str, Any]:
+    found = {}
+    for field in dataclasses.fields(cls):
+        if field.name in specs(cls):
+            continue
+        if field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+        elif field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+    return found
 
 
 def _resolve(node: Mapping[str, Any], trust: bool, writer: str) -> type[eqx.Module]:
