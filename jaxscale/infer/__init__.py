@@ -2,35 +2,55 @@
 
 `fit` certifies an optimum, `bootstrap` refits it thousands of times, `forecast` predicts with intervals and
 the distance of extrapolation; `covariance` and `profile` say how sure without refits, `held_out` scores by scale.
-Knows objectives and the solver; no law, no study, no plan.
+`sample` draws from a posterior and judges the draws, `bag` does so for every resample of the runs, `compare` and
+`average` weigh several laws. Knows objectives and the solver; no law, no study, no plan.
 """
 
+from jaxscale.infer.bag import Bagged, bag
 from jaxscale.infer.bootstrap import bootstrap
+from jaxscale.infer.compare import Comparison, average, compare
 from jaxscale.infer.covariance import Covariance, covariance, standard_errors
+from jaxscale.infer.diagnosis import Diagnosis
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.forecast import Forecast, forecast
 from jaxscale.infer.heldout import HeldOut, held_out, rolling_origin
+from jaxscale.infer.newgroup import member, new_group
+from jaxscale.infer.nuts import NUTS
+from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.profile import Profile, profile
 from jaxscale.infer.resample import Bayesian, Pairs, Parametric, Wild
+from jaxscale.infer.sample import sample, sample_from
 
 __all__ = [
+    "NUTS",
+    "Bagged",
     "Bayesian",
+    "Comparison",
     "Covariance",
+    "Diagnosis",
     "Ensemble",
     "Fit",
     "Forecast",
     "HeldOut",
     "Pairs",
     "Parametric",
+    "Posterior",
     "Profile",
     "Wild",
+    "average",
+    "bag",
     "bootstrap",
+    "compare",
     "covariance",
     "fit",
     "forecast",
     "held_out",
+    "member",
+    "new_group",
     "profile",
     "rolling_origin",
+    "sample",
+    "sample_from",
     "standard_errors",
 ]

@@ -13,11 +13,9 @@ from jaxscale.core.runs import predict
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.problem import FitProblem, Resample
+from jaxscale.infer.refit import refit
 from jaxscale.infer.resample import AbstractScheme, Pairs, Units, units
-from jaxscale.infer.rows import better, rows_per_call, solve_rows
-from jaxscale.solve.batch import Solutions
-
-_TAIL = 5  # from the optimum, only the last of an objective's smoothing stages are needed
+from jaxscale.infer.rows import rows_per_call
 
 
 def bootstrap(
@@ -46,12 +44,12 @@ def bootstrap(
     key = jax.random.key(key) if isinstance(key, int) else key
     scheme = Pairs() if scheme is None else scheme
     rows = rows_per_call(fit.problem) if chunk is None else rows_per_call(fit.problem, chunk)
-    drawn, starts = units(fit.problem.runs), _starts(fit)
+    drawn = units(fit.problem.runs)
     parts = []
     for first in range(0, n, rows):
         count = min(rows, n - first)
-        context = _resamples(fit.problem, key, scheme, drawn, jnp.asarray(first), rows)
-        found = _best(fit, starts, context, count)
+        context = resamples(fit.problem, key, scheme, drawn, jnp.asarray(first), rows)
+        found = refit(fit, context, count)
         law = _laws(fit.problem, jnp.asarray(found.z))
         part = jax.device_get((law, found.value, found.code))
         parts.append(jax.tree.map(lambda x, count=count: x[:count], part))
@@ -61,42 +59,11 @@ def bootstrap(
     return Ensemble(law, value, code, f"bootstrap:{scheme.name}")
 
 
-def _starts(fit: Fit) -> list[np.ndarray]:
-    """The optimum and the other optima that the search found, in the fit's chart."""
-    inverse = np.linalg.inv(np.asarray(fit.chart.scale, np.float64))
-    centre = np.asarray(fit.chart.centre, np.float64)
-    return [np.zeros(len(centre)), *(inverse @ (z - centre) for z in fit.alternatives)]
-
-
-def _best(fit: Fit, starts: list[np.ndarray], context: Resample, count: int) -> Solutions:
-    """Every row from every start, through the objective's last stages; the best of each row."""
-    dtype = fit.problem.runs.target.dtype
-    rows = jax.tree.leaves(context)[0].shape[0]
-    inverse = jnp.asarray(np.linalg.inv(np.asarray(fit.chart.scale, np.float64)), dtype)
-    best = None
-    for start in starts:
-        y = jnp.asarray(np.tile(start, (rows, 1)), dtype)
-        found = None
-        for stage in fit.objective.stages(dtype)[-_TAIL:]:
-            staged = eqx.tree_at(lambda p: p.split.template.objective, fit.problem, stage)
-            if found is not None:
-                y = _into_chart(found.z, fit.chart.centre, inverse)
-            found = solve_rows(staged, fit.chart, y, context, count, fit.settings)
-        assert found is not None
-        best = found if best is None else better(found, best)
-    assert best is not None
-    return best
-
-
-@jax.jit
-def _into_chart(z: Float[Array, "rows p"], centre: Array, inverse: Array) -> Array:
-    return jnp.matmul(z - centre[None, :], inverse.T, precision=jax.lax.Precision.HIGHEST)
-
-
 @eqx.filter_jit
-def _resamples(
+def resamples(
     problem: FitProblem, key: PRNGKeyArray, scheme: AbstractScheme, drawn: Units, first: Int[Array, ""], rows: int
 ) -> Resample:
+    """Rows `first` to `first + rows` of a scheme's resamples; row i depends on `key` and i alone."""
     prediction = predict(problem.template.law, problem.runs)
 
     def one(index: Int[Array, ""]) -> Resample:

@@ -19,6 +19,8 @@ QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 class Ensemble(eqx.Module):
     """Laws stacked along a leading `draw` axis, with the result code of each.
 
+    `method` names what the draws are: `bootstrap:...` refits, `nuts:...` or `bagged:...` posterior draws. `remarks`
+    are what any answer made from them must repeat, such as a posterior's failed diagnostics.
     Calling it evaluates every law: `ensemble(N=1e9, D=[1e10, 1e11])` has shape (draws, 2).
     """
 
@@ -26,6 +28,7 @@ class Ensemble(eqx.Module):
     value: Float[Array, " draw"]
     code: Int[Array, " draw"]
     method: str = eqx.field(static=True, default="bootstrap")
+    remarks: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def size(self) -> int:

@@ -21,6 +21,7 @@ from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.search import MIXING, alternatives, certify, curvature, search
 from jaxscale.infer.starts import cold_starts
+from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.penalty import log_huber
@@ -92,6 +93,7 @@ def fit(
     objective: AbstractObjective | None = None,
     *,
     fixed: Mapping[str, Any] | tuple[str, ...] = (),
+    prior: bool = False,
     starts: int = 32,
     seed: int = 0,
     solver: Solver | None = None,
@@ -104,6 +106,8 @@ def fit(
     - `data`: `Runs`, or a study.
     - `objective`: default `log_huber(1e-3)`.
     - `fixed`: names to hold at the law's values, or values by name.
+    - `prior`: add the parameters' priors, for the mode of the posterior (in unconstrained coordinates). The
+      objective must then be a likelihood.
     - `starts`: cold starts besides the law's own values; 0 starts from the law alone.
     - `seed`: shifts the cold starts. The optimum does not depend on it; that is what the certificate says.
 
@@ -117,7 +121,17 @@ def fit(
         law = replace(law, fixed)
     runs = as_runs(data, law)
     model = Model(law, objective)
-    problem = FitProblem(split(model, fixed), runs)
+    if law.needs_prior and not prior:
+        raise BadInput(
+            f"{type(law).__name__}: expected prior=True, as partial parameters have no optimum without their priors; "
+            "use sample(...), or fit(..., prior=True) with a likelihood"
+        )
+    if prior and not isinstance(objective, Likelihood):
+        raise BadInput(
+            f"prior: a posterior needs a likelihood, got the penalty {objective.name}, which has no scale; use "
+            "student_t(), gaussian() or huber_density()"
+        )
+    problem = FitProblem(split(model, fixed), runs, prior)
     _usable(problem.runs)
     _enough(problem)
     count = runs.size
@@ -131,8 +145,9 @@ def fit(
     best = optimum.polished
     remade = eqx.tree_at(lambda p: p.split.template, solid, optimum.model)
     jacobian = np.asarray(optimum.jacobian, np.float64)
-    on_edge = vanished(remade, jacobian)
-    identifiability = identify(remade, jacobian, on_edge)
+    # A prior bounds what the runs do not.
+    on_edge = () if prior else vanished(remade, jacobian)
+    identifiability = identify(remade, jacobian, on_edge, _prior_curvature(remade) if prior else None)
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(problem))
     fitted = problem.split.tree(implicit_argmin(problem.value, best.z)) if traced else optimum.model
     return Fit(
@@ -170,13 +185,19 @@ def _usable(runs: Runs) -> None:
 def _enough(problem: FitProblem) -> None:
     weight = problem.runs.weight
     have = problem.runs.size if isinstance(weight, jax.core.Tracer) else int(np.sum(np.asarray(weight) > 0))
-    need = len(problem.split.names()) + 1
+    # A prior determines what the runs do not.
+    need = 1 if problem.prior else len(problem.split.names()) + 1
     if have < need:
         law = type(problem.template.law).__name__
         raise BadInput(
-            f"{law}: expected at least {need} runs for {need - 1} free parameters, got {have}; "
+            f"{law}: expected at least {need} runs for {len(problem.split.names())} free parameters, got {have}; "
             "add runs, fix a parameter, or use a law with fewer"
         )
+
+
+@eqx.filter_jit
+def _prior_curvature(problem: FitProblem) -> Array:
+    return jax.hessian(problem.regulariser)(problem.split.vector())
 
 
 @eqx.filter_jit

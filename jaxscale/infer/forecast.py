@@ -28,6 +28,7 @@ class Forecast:
       uncertainty only, not the noise of a run and not the doubt about the law's form.
     - `decades`: how far each point lies beyond the fitted runs, in powers of ten of the input that is
       furthest out (compute included where there are N and D); 0 inside.
+    - `doubts`: what the ensemble says against its own draws, such as a posterior's failed diagnostics.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -35,6 +36,7 @@ class Forecast:
     quantiles: Mapping[str, np.ndarray] | None
     decades: np.ndarray
     failed: int
+    doubts: tuple[str, ...] = ()
 
     def remarks(self) -> tuple[str, ...]:
         """Warnings, as sentences."""
@@ -44,9 +46,7 @@ class Forecast:
                 f"Extrapolation: the furthest point lies {self.decades.max():.1f} decades beyond the fitted runs; the "
                 "intervals hold the parameters' uncertainty under this law only, and cover less the further out."
             )
-        if self.failed:
-            found.append(f"{self.failed} draws of the ensemble did not converge and are left out of the intervals.")
-        return tuple(found)
+        return (*found, *self.doubts)
 
 
 def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = None) -> Forecast:
@@ -67,7 +67,21 @@ def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = No
         quantiles=quantiles,
         decades=decades_beyond(fit.runs, points),
         failed=0 if ensemble is None else ensemble.failed,
+        doubts=ensemble_doubts(ensemble),
     )
+
+
+def ensemble_doubts(ensemble: Ensemble | None) -> tuple[str, ...]:
+    """What every answer made from `ensemble` must repeat: its remarks, and how many draws were left out."""
+    if ensemble is None:
+        return ()
+    left_out = f"{ensemble.failed} of {ensemble.size} {draws_name(ensemble)} did not converge and are left out of the"
+    return (*ensemble.remarks, *((f"{left_out} intervals.",) if ensemble.failed else ()))
+
+
+def draws_name(ensemble: Ensemble) -> str:
+    """What its draws are called: `bootstrap refits` or `posterior draws`."""
+    return "bootstrap refits" if ensemble.method.startswith("bootstrap") else "posterior draws"
 
 
 def _points(fit: Fit, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import ArrayLike
 
 from jaxscale.core.law import signature
 from jaxscale.infer.problem import FitProblem
@@ -44,12 +45,21 @@ def vanished(problem: FitProblem, jacobian: np.ndarray) -> tuple[str, ...]:
     return tuple(name for name, r in zip(problem.split.names(), reach, strict=True) if r < _EDGE)
 
 
-def identify(problem: FitProblem, jacobian: np.ndarray, on_edge: tuple[str, ...] = ()) -> Identifiability:
-    """Look at the outputs' Jacobian at the problem's template, and at its design."""
+def identify(
+    problem: FitProblem, jacobian: np.ndarray, on_edge: tuple[str, ...] = (), prior: ArrayLike | None = None
+) -> Identifiability:
+    """Look at the outputs' Jacobian at the problem's template, and at its design.
+
+    A `prior`'s curvature, of shape (p, p), counts as further rows.
+    """
     names = problem.split.names()
     inside = [i for i, name in enumerate(names) if name not in on_edge]
     weight = np.sqrt(np.asarray(problem.runs.weight, np.float64))[:, None, None]
-    jacobian = (jacobian * weight).reshape(-1, len(names))[:, inside]
+    jacobian = (jacobian * weight).reshape(-1, len(names))
+    if prior is not None:
+        eigenvalues, vectors = np.linalg.eigh(np.asarray(prior, np.float64))
+        jacobian = np.concatenate([jacobian, np.sqrt(np.maximum(eigenvalues, 0))[:, None] * vectors.T])
+    jacobian = jacobian[:, inside]
     size = np.linalg.norm(jacobian, axis=0)
     size = np.where(size > 0, size, 1.0)
     if jacobian.size == 0 or not np.all(np.isfinite(jacobian)):

@@ -22,10 +22,15 @@ class Resample(eqx.Module):
 
 
 class FitProblem(AbstractProblem):
-    """The penalties of a `Model` over `Runs`, as a function of the model's free parameters."""
+    """The penalties of a `Model` over `Runs`, as a function of the model's free parameters.
+
+    With `prior` the priors' density in unconstrained coordinates is added: for a likelihood the value is then
+    minus the log of the posterior density, up to a constant.
+    """
 
     split: Split
     runs: Runs
+    prior: bool = eqx.field(static=True, default=False)
 
     def at(self, context: Resample | None) -> Runs:
         """The runs of one lane."""
@@ -40,6 +45,9 @@ class FitProblem(AbstractProblem):
 
     def weights(self, context: Any = None) -> Float[Array, " n"]:
         return self.at(context).weight
+
+    def regulariser(self, z: Vector, context: Any = None) -> Float[Array, ""] | None:
+        return -self.split.log_density(z) if self.prior else None
 
     @property
     def template(self) -> Model:

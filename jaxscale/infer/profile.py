@@ -25,7 +25,7 @@ from jaxscale.infer.resample import units
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.solve.chart import Chart
 from jaxscale.solve.gauss_newton import GaussNewton, minimise
-from jaxscale.solve.problem import AbstractProblem, Split, Vector
+from jaxscale.solve.problem import AbstractView, Split, Vector
 
 _ROOT_STEPS = 50
 _GROWTH = 1.3  # of the walk's steps beyond where a parabola would have crossed
@@ -58,18 +58,20 @@ class Profile:
         return ((found,) if sides else ()) + self.notes
 
 
-class _Slice(AbstractProblem):
+class _Slice(AbstractView[FitProblem]):
     """The fit's problem on the surface of constant g, as a problem in t. The context is (c, s to start from)."""
 
-    inner: FitProblem
     chart: Chart
     of: Functional
     along: Float[Array, " p"]
     across: Float[Array, "p q"]
 
-    def point(self, t: Vector, context: tuple[Array, Array]) -> Vector:
-        """z on the surface, differentiable in t and c by the implicit function theorem."""
-        c, start = context
+    def inner_context(self, context: Any) -> None:
+        return None
+
+    def point(self, z: Vector, context: tuple[Array, Array]) -> Vector:
+        """The point of coordinates t = z on the surface, differentiable by the implicit function theorem."""
+        t, (c, start) = z, context
 
         def gap(s: Array) -> Array:
             return self.of(self.inner, self.chart(s * self.along + self.across @ t)) - c
@@ -92,21 +94,6 @@ class _Slice(AbstractProblem):
 
         s = jax.lax.custom_root(gap, start, newton, lambda linear, y: y / linear(jnp.ones_like(y)))
         return self.chart(s * self.along + self.across @ t)
-
-    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
-        return self.inner.outputs(self.point(z, context))
-
-    def weights(self, context: Any = None) -> Float[Array, " n"]:
-        return self.inner.weights()
-
-    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
-        return self.inner.penalty(u)
-
-    def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
-        return self.inner.majoriser(u)
-
-    def resolution(self) -> Float[Array, ""]:
-        return self.inner.resolution()
 
 
 def profile(

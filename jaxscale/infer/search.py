@@ -53,7 +53,7 @@ def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solution
         staged = eqx.tree_at(lambda p: p.split.template.objective, problem, stage)
         centre = z[min(1, len(z) - 1)] if found is None else z[int(np.nanargmin(found.value))]
         chart = _chart(staged, centre, 1.0 if found is None else MIXING)
-        y = np.linalg.solve(np.asarray(chart.scale, np.float64), (z - np.asarray(chart.centre)).T).T
+        y = chart.inverse(z)
         parts = []
         for first in range(0, len(y), rows):
             block = y[first : first + rows]
@@ -139,7 +139,7 @@ def _indistinct(problem: FitProblem, value: float) -> float:
     return max(max(SAME, 32 * float(jnp.finfo(dtype).eps)) * abs(value), weight * float(problem.resolution()))
 
 
-def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: int = 3) -> tuple[np.ndarray, ...]:
+def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: int = 7) -> tuple[np.ndarray, ...]:
     """Distinct converged optima other than the best, within 10 % of its value."""
     value, z = np.asarray(found.value, np.float64), np.asarray(found.z)
     order = [i for i in np.argsort(value) if int(found.code[i]) == RESULTS.converged]

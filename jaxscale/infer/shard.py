@@ -36,3 +36,14 @@ def over_devices[T](run: Callable[[Any, Any, Int[Array, ""]], T], shared: Any, r
         shared, jax.tree.map(deal, rows), stop
     )
     return jax.tree.map(collect, found)
+
+
+def each[T](function: Callable[[Any], T], rows: Any) -> T:
+    """`function` of every row on one device: in turn on a CPU, all at once on an accelerator.
+
+    Loops of different length under vmap all take as long as the longest: on a CPU that is waste (measured on
+    NUTS, 1.8 to 3.4 times the steps), on an accelerator the lanes are there anyway.
+    """
+    if jax.default_backend() == "cpu":
+        return jax.lax.map(function, rows)
+    return jax.vmap(function)(rows)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxscale.solve.problem import AbstractProblem, Vector
+from jaxscale.solve.problem import AbstractProblem, AbstractView, Vector
 
 
 class Chart(eqx.Module):
@@ -25,42 +25,35 @@ class Chart(eqx.Module):
     def __call__(self, y: Vector) -> Vector:
         return self.centre + jnp.matmul(self.scale, y, precision=jax.lax.Precision.HIGHEST)
 
+    def inverse(self, z: Any) -> np.ndarray:
+        """Whitened coordinates of one or many z (..., p), on the host in float64."""
+        away = np.asarray(z, np.float64) - np.asarray(self.centre, np.float64)
+        return np.linalg.solve(np.asarray(self.scale, np.float64), away[..., None])[..., 0]
 
-class Charted(AbstractProblem):
+
+class Charted(AbstractView[AbstractProblem]):
     """A problem seen through a chart."""
 
-    inner: AbstractProblem
     chart: Chart
 
-    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
-        return self.inner.outputs(self.chart(z), context)
-
-    def weights(self, context: Any = None) -> Float[Array, " n"]:
-        return self.inner.weights(context)
-
-    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
-        return self.inner.penalty(u)
-
-    def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
-        return self.inner.majoriser(u)
-
-    def resolution(self) -> Float[Array, ""]:
-        return self.inner.resolution()
+    def point(self, z: Vector, context: Any) -> Vector:
+        return self.chart(z)
 
 
 def whitener(curvature: Any) -> np.ndarray:
-    """A matrix S with S' H S close to the identity, for a symmetric curvature H of shape (p, p).
+    """A matrix S with S' H S close to the identity, for a symmetric curvature H of shape (..., p, p).
 
+    Its columns are directions from the one that H determines least to the one it determines most.
     H is first scaled to unit diagonal, so that units do not matter. Directions along which it vanishes or
     is negative to rounding are given the smallest scale that rounding still resolves.
     """
     h = np.asarray(curvature, np.float64)
-    rounding = float(jnp.finfo(jnp.asarray(curvature).dtype).eps) * max(h.shape[0], 1)
-    size = np.sqrt(np.maximum(np.abs(np.diag(h)), np.finfo(np.float64).tiny))
+    rounding = float(jnp.finfo(jnp.asarray(curvature).dtype).eps) * max(h.shape[-1], 1)
+    size = np.sqrt(np.maximum(np.abs(np.diagonal(h, axis1=-2, axis2=-1)), np.finfo(np.float64).tiny))
     size = np.where(size > 0, size, 1.0)
-    eigenvalues, vectors = np.linalg.eigh(h / np.outer(size, size))
-    floor = rounding * max(float(eigenvalues[-1]), 1.0)
-    return (vectors / np.sqrt(np.maximum(eigenvalues, floor))) / size[:, None]
+    eigenvalues, vectors = np.linalg.eigh(h / (size[..., :, None] * size[..., None, :]))
+    floor = rounding * np.maximum(eigenvalues[..., -1:], 1.0)
+    return vectors / np.sqrt(np.maximum(eigenvalues, floor))[..., None, :] / size[..., :, None]
 
 
 def chart_at(centre: Any, curvature: Any) -> Chart:

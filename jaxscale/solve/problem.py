@@ -19,10 +19,10 @@ type Vector = Float[Array, " p"]
 
 
 class AbstractProblem(eqx.Module):
-    r"""Minimise $F(z) = \sum_i w_i \rho(u_i(z))$ over real vectors z, where each row i has k outputs $u_i$.
+    r"""Minimise $F(z) = \sum_i w_i \rho(u_i(z)) + R(z)$ over real vectors z, where each row i has k outputs $u_i$.
 
-    A `context` is what changes from lane to lane of a batch (resampled weights or targets); a problem
-    must accept `None`.
+    The regulariser R, minus the logarithm of a prior density say, is absent by default. A `context` is what changes
+    from lane to lane of a batch (resampled weights or targets); a problem must accept `None`.
     """
 
     def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
@@ -42,10 +42,48 @@ class AbstractProblem(eqx.Module):
         """Rounding unit of one output: the sum cannot be resolved below `n * resolution ** 2`."""
         raise NotImplementedError
 
+    def regulariser(self, z: Vector, context: Any = None) -> Float[Array, ""] | None:
+        """R(z), cheap and smooth: its exact Hessian is taken. None where there is none."""
+        return None
+
     def value(self, z: Vector, context: Any = None) -> Float[Array, ""]:
         """F(z)."""
         u = self.outputs(z, context)
-        return jnp.sum(self.weights(context) * jax.vmap(self.penalty)(u))
+        extra = self.regulariser(z, context)
+        total = jnp.sum(self.weights(context) * jax.vmap(self.penalty)(u))
+        return total if extra is None else total + extra
+
+
+class AbstractView[P: AbstractProblem](AbstractProblem):
+    """A problem seen through a map of its point; what it does not map is the inner problem's own."""
+
+    inner: P
+
+    def point(self, z: Vector, context: Any) -> Vector:
+        """The inner problem's point."""
+        raise NotImplementedError
+
+    def inner_context(self, context: Any) -> Any:
+        """The inner problem's context."""
+        return context
+
+    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
+        return self.inner.outputs(self.point(z, context), self.inner_context(context))
+
+    def regulariser(self, z: Vector, context: Any = None) -> Float[Array, ""] | None:
+        return self.inner.regulariser(self.point(z, context), self.inner_context(context))
+
+    def weights(self, context: Any = None) -> Float[Array, " n"]:
+        return self.inner.weights(self.inner_context(context))
+
+    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
+        return self.inner.penalty(u)
+
+    def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        return self.inner.majoriser(u)
+
+    def resolution(self) -> Float[Array, ""]:
+        return self.inner.resolution()
 
 
 class Evaluation(eqx.Module):
@@ -76,12 +114,17 @@ def evaluate(problem: AbstractProblem, z: Vector, mixing: Float[Array, ""], cont
         scaled = rows * (weight * curvature[:, 0, 0])[:, None]
     else:
         scaled = jnp.einsum("n,nkl,nlp->nkp", weight, curvature, jacobian).reshape(rows.shape)
-    return Evaluation(
+    found = Evaluation(
         value=jnp.sum(weight * rho),
         gradient=(weight[:, None] * slope).reshape(-1) @ rows,
         # A TPU's default product is bfloat16, too coarse for normal equations.
         curvature=jnp.matmul(rows.T, scaled, precision=jax.lax.Precision.HIGHEST),
     )
+    extra = problem.regulariser(z, context)
+    if extra is None:
+        return found
+    slope, bend = jax.grad(problem.regulariser)(z, context), jax.hessian(problem.regulariser)(z, context)
+    return jax.tree.map(jnp.add, found, Evaluation(extra, slope, bend))
 
 
 class Split(eqx.Module):
@@ -110,6 +153,18 @@ class Split(eqx.Module):
             leaves.append(d.spec.support.constrain(z[start : start + size].reshape(shape)))
             start += size
         return jax.tree.unflatten(jax.tree.structure(self.template), leaves)
+
+    def log_density(self, z: Vector) -> Float[Array, ""]:
+        """Log density of the free parameters' priors, as a density of the unconstrained vector."""
+        found, start = jnp.zeros((), z.dtype), 0
+        for d in self._free():
+            shape = jax.eval_shape(d.spec.support.unconstrain, d.value).shape
+            size = int(np.prod(shape, dtype=int))
+            part = z[start : start + size].reshape(shape)
+            prior = jnp.sum(d.spec.prior.log_prob(d.spec.support.constrain(part)))
+            found = found + prior + d.spec.support.log_det(part)
+            start += size
+        return found
 
     def at(self, z: Vector) -> "Split":
         """The same split with the template moved to z."""

@@ -1,0 +1,89 @@
+"""Chunks of a long computation in a folder: what is finished stays finished, whatever kills the process.
+
+A chunk is one file that appears whole; a manifest says of what computation the folder is, and another one is
+refused. Arrays only: nothing in a file is run when it is read.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxscale.core.errors import BadInput
+
+_MANIFEST = "manifest.json"
+
+
+def fingerprint(tree: Any) -> str:
+    """SHA-256 of a pytree's arrays, bit by bit, and of what is static in it."""
+    state = hashlib.sha256()
+    arrays, static = eqx.partition(tree, eqx.is_array_like)
+    state.update(repr(jax.tree.structure(arrays)).encode() + repr(static).encode())
+    for leaf in jax.tree.leaves(arrays):
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        array = np.asarray(leaf)
+        state.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return state.hexdigest()
+
+
+class Folder:
+    """Chunks by number in a folder. Raises `BadInput` where it holds another computation or cannot be made."""
+
+    def __init__(self, path: str | Path, identity: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        try:
+            self.path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise BadInput(
+                f"{path}: expected a folder, or a new one in a folder that exists ({error.strerror})"
+            ) from None
+        manifest = self.path / _MANIFEST
+        if not manifest.exists():
+            if any(x for x in self.path.iterdir() if not x.name.startswith(".")):
+                raise BadInput(f"{path}: expected an empty folder or one of unfinished chunks; choose another")
+            text = json.dumps(dict(identity), indent=1, sort_keys=True)
+            self._write(_MANIFEST, lambda stream: stream.write(text.encode()))
+        known = json.loads(manifest.read_text())
+        differ = sorted(k for k in {*known, *identity} if known.get(k) != identity.get(k))
+        if differ:
+            raise BadInput(
+                f"{path}: expected the chunks of this computation, got those of another ({', '.join(differ)} "
+                "differ); choose another folder, or remove this one"
+            )
+
+    def get(self, number: int, count: int, make: Callable[[], Any], empty: Callable[[dict[str, Any]], Any]) -> Any:
+        """Chunk `number` if at least `count` rows of it are there, made and kept otherwise.
+
+        `make` gives a module of arrays, `empty` builds one from arrays by field name.
+        """
+        file = self.path / f"chunk-{number:06d}.npz"
+        if file.exists():
+            with np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            if len(next(iter(arrays.values()))) >= count:
+                return empty({name: x[:count] for name, x in arrays.items()})
+        made = make()
+        arrays: dict[str, Any] = {name: np.asarray(x) for name, x in vars(made).items()}
+        self._write(file.name, lambda stream: np.savez(stream, **arrays))
+        return made
+
+    def _write(self, name: str, write: Callable[[Any], Any]) -> None:
+        handle, part = tempfile.mkstemp(prefix=f".{name}.", dir=self.path)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(part, self.path / name)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,107 @@
+"""The verdict on chains: what must hold before draws are called a posterior."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jaxscale.infer import convergence
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Thresholds of Vehtari et al. 2021 and of Stan's own checks."""
+
+    rhat: float = 1.01
+    ess: float = 400.0
+    bfmi: float = 0.3
+    saturated: float = 0.01
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Evidence about chains.
+
+    - `rhat`, `ess_bulk`, `ess_tail`: per unconstrained coordinate in `names`, shape (p,).
+    - `divergences`: transitions whose energy went astray, of `draws` in all.
+    - `bfmi`: per chain. `saturated`: share of draws that used every doubling allowed.
+    - `leapfrogs`: mean number of gradient evaluations per draw.
+    """
+
+    names: tuple[str, ...]
+    rhat: np.ndarray
+    ess_bulk: np.ndarray
+    ess_tail: np.ndarray
+    divergences: int
+    draws: int
+    bfmi: np.ndarray
+    saturated: float
+    leapfrogs: float
+    gates: Gates = field(default_factory=Gates)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate is passed."""
+        return not self.failures()
+
+    def failures(self) -> tuple[str, ...]:
+        """One sentence per gate that is not passed, with what to do."""
+        g, found = self.gates, []
+
+        def least(values: np.ndarray) -> int:
+            return int(np.argmin(np.where(np.isfinite(values), values, -np.inf)))
+
+        def named(values: np.ndarray, at: int) -> str:
+            return f"{values[at]:.4g} for {self.names[at]}"
+
+        if not np.all(self.rhat < g.rhat):
+            found.append(
+                f"R-hat is {named(self.rhat, least(-self.rhat))}, expected below {g.rhat}: the chains do not agree; "
+                "look for a second mode or a ridge, and draw longer chains."
+            )
+        for kind, values in (("bulk", self.ess_bulk), ("tail", self.ess_tail)):
+            if not np.all(values > g.ess):
+                found.append(
+                    f"The {kind} effective sample size is {named(values, least(values))}, expected above {g.ess:g}; "
+                    "draw more."
+                )
+        if self.divergences:
+            found.append(
+                f"{self.divergences} of {self.draws} transitions diverged: a region was not explored; raise the target "
+                "acceptance, or give a parameter that the runs do not determine a tighter prior."
+            )
+        if not np.all(self.bfmi > g.bfmi):
+            found.append(
+                f"E-BFMI is {self.bfmi[least(self.bfmi)]:.2f} in the worst chain, expected above {g.bfmi}: heavy tails "
+                "are explored slowly; draw more, or tighten a prior."
+            )
+        if self.saturated > g.saturated:
+            found.append(
+                f"{self.saturated:.1%} of trajectories used the full tree depth, expected at most {g.saturated:.0%}; "
+                "raise the depth, or fix a parameter that the runs do not determine."
+            )
+        return tuple(found)
+
+    def remarks(self) -> tuple[str, ...]:
+        """The verdict where it is bad, as sentences; empty where all gates are passed."""
+        return tuple(f"Posterior not converged: {sentence}" for sentence in self.failures())
+
+
+def diagnose(
+    x: np.ndarray, names: tuple[str, ...], stats: Mapping[str, np.ndarray], depth: int, gates: Gates | None = None
+) -> Diagnosis:
+    """Judge draws (chain, draw, p) with the sampler's `diverging`, `energy` and `steps` of shape (chain, draw)."""
+    steps = np.asarray(stats["steps"])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Diagnosis(
+            names=names,
+            rhat=convergence.rhat(x),
+            ess_bulk=convergence.ess_bulk(x),
+            ess_tail=convergence.ess_tail(x),
+            divergences=int(np.sum(stats["diverging"])),
+            draws=steps.size,
+            bfmi=convergence.bfmi(np.asarray(stats["energy"], np.float64)),
+            saturated=float(np.mean(steps >= 2**depth - 1)),
+            leapfrogs=float(np.mean(steps)),
+            gates=Gates() if gates is None else gates,
+        )

@@ -1,0 +1,119 @@
+"""A NumPyro model from a law's declarations: public, for those who want to extend it.
+
+`sample` does not need it (it runs NUTS on the same density in better coordinates); plain NUTS on this model is its
+independent check.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax import Array, random
+from numpyro.distributions import constraints
+from numpyro.distributions.util import validate_sample
+from numpyro.handlers import mask, scale
+
+from jaxscale.core import supports as s
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import AbstractLaw
+from jaxscale.core.parametric import Declared, declared, replace
+from jaxscale.core.runs import Runs, Table, predict
+from jaxscale.infer.fit import as_runs
+from jaxscale.infer.predictive import draw_prior
+from jaxscale.objectives.likelihood import Likelihood, student_t
+from jaxscale.objectives.model import Model
+from jaxscale.solve.problem import split
+
+
+class Prior(dist.Distribution):
+    """A declared prior on its support, as a NumPyro distribution (not renormalised to the support)."""
+
+    def __init__(self, known: Declared) -> None:
+        self.spec, self.example = known.spec, jnp.asarray(known.value)
+        shape = self.example.shape
+        event = shape[-1:] if known.spec.support.vector else ()
+        super().__init__(shape[: len(shape) - len(event)], event)
+
+    @property
+    def support(self) -> constraints.Constraint:
+        return constraint(self.spec.support)
+
+    def sample(self, key: Array | None, sample_shape: tuple[int, ...] = ()) -> Array:
+        assert key is not None
+        return draw_prior(self.spec, key, (*sample_shape, *self.example.shape), self.example.dtype)
+
+    @validate_sample
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        each = self.spec.prior.log_prob(jnp.asarray(value))
+        return jnp.sum(each, axis=-1) if self.event_shape else each
+
+
+class Observed(dist.Distribution):
+    """The targets of all runs around a law's predictions, under a likelihood; the batch is the runs."""
+
+    def __init__(self, likelihood: Likelihood, prediction: Array, runs: Runs) -> None:
+        self.likelihood, self.prediction, self.runs = likelihood, prediction, runs
+        super().__init__(prediction.shape, ())
+
+    @property
+    def support(self) -> constraints.Constraint:
+        return constraints.real
+
+    def sample(self, key: Array | None, sample_shape: tuple[int, ...] = ()) -> Array:
+        assert key is not None
+        if not sample_shape:
+            return self.likelihood.simulate(key, self.prediction, self.runs)
+        keys = random.split(key, sample_shape[0])
+        return jnp.stack([self.sample(k, sample_shape[1:]) for k in keys])
+
+    def log_prob(self, value: Any, intermediates: Any = None) -> Array:
+        runs = eqx.tree_at(lambda r: r.target, self.runs, jnp.asarray(value))
+        return self.likelihood.log_density(self.prediction, runs)
+
+
+def numpyro_model(
+    law: AbstractLaw, data: Runs | Table, likelihood: Likelihood | None = None, *, fixed: Iterable[str] = ()
+) -> Callable[..., Any]:
+    """A NumPyro model function whose sites are the free parameters by name, and `target` by run.
+
+    The density is that of `sample(law, data, likelihood, fixed=fixed)`; weights scale each run's log density.
+    Call it inside a model of your own to extend it: it returns the `Model` (law and likelihood) of the draw.
+    With `predictive=True` the targets are drawn and not conditioned on. Raises `KeyError` on a wrong name in `fixed`.
+    """
+    runs = as_runs(data, law)
+    model = Model(law, student_t() if likelihood is None else likelihood)
+    free = split(model, fixed).free
+    priors = {d.name: Prior(d) for d in declared(model) if d.name in free}
+    used = runs.weight > 0
+
+    def posterior(predictive: bool = False) -> Model:
+        drawn = {name: numpyro.sample(name, prior) for name, prior in priors.items()}
+        here = replace(model, drawn)
+        assert isinstance(here.objective, Likelihood)
+        observed = Observed(here.objective, predict(here.law, runs), runs)
+        # NumPyro takes no scale of zero: runs without weight are masked.
+        with mask(mask=used), scale(scale=jnp.where(used, runs.weight, 1)), numpyro.plate("run", runs.size):
+            numpyro.sample("target", observed, obs=None if predictive else runs.target)
+        return here
+
+    return posterior
+
+
+def constraint(support: s.AbstractSupport) -> constraints.Constraint:
+    """NumPyro's name for a support. Raises `BadInput` on one it has no name for."""
+    match support:
+        case s.Real():
+            return constraints.real
+        case s.Positive():
+            return constraints.positive
+        case s.Interval(low, high):
+            return constraints.interval(low, high)
+        case s.Simplex():
+            return constraints.simplex
+        case s.PositiveOrdered():
+            return constraints.positive_ordered_vector
+        case _:
+            raise BadInput(f"numpyro_model: NumPyro has no constraint for {type(support).__name__}; use sample(...)")

@@ -1,0 +1,164 @@
+"""NUTS chains as rows of work: NumPyro's kernel on a problem's value, in a curved chart.
+
+A chain's row holds its own chart and context, so that the chains of one posterior and those of a thousand
+resampled ones are the same program. It runs in short blocks from the host: progress can be shown, memory is
+bounded, and no accelerator sees a long program.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from jaxscale.infer.problem import FitProblem
+from jaxscale.infer.shard import each, over_devices
+from jaxscale.solve.curved import CurvedChart
+
+
+class NUTS(eqx.Module):
+    """Settings of the sampler.
+
+    - `warmup`: iterations that adapt the step size, and with `dense` the mass matrix; they are dropped.
+    - `dense`: adapt a dense mass matrix in the chart, for targets whose curvature at the mode misleads.
+    - `target`: acceptance aimed at; `depth`: most doublings of a trajectory.
+    """
+
+    warmup: int = eqx.field(static=True, default=150)
+    dense: bool = eqx.field(static=True, default=False)
+    target: float = eqx.field(static=True, default=0.8)
+    depth: int = eqx.field(static=True, default=8)
+
+
+class Draws(eqx.Module):
+    """What chains did, row by row: draws y in the chart, minus log density, and NUTS's own record of each draw."""
+
+    y: Float[Array, "rows draw p"]
+    potential: Float[Array, "rows draw"]
+    energy: Float[Array, "rows draw"]
+    accept: Float[Array, "rows draw"]
+    steps: Int[Array, "rows draw"]
+    diverging: Bool[Array, "rows draw"]
+
+
+class Chain(eqx.Module):
+    """One row: where it samples, and the kernel's state there."""
+
+    chart: CurvedChart
+    context: Any
+    state: Any
+
+
+def run(
+    problem: FitProblem,
+    chart: CurvedChart,
+    context: Any,
+    y: Float[Array, "rows p"],
+    keys: PRNGKeyArray,
+    draws: int,
+    settings: NUTS,
+    *,
+    block: int = 100,
+    pad: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Draws, np.ndarray]:
+    """Chains from starts y, each in its own chart and context (leading axis `rows`; a context of None is shared).
+
+    Gives `draws` draws of every row, on the host, and the adapted step sizes (rows,). A row depends on its own
+    inputs alone. Rows are filled up to a multiple of `pad`, so that calls of other sizes share one program.
+    `progress` is called with (iterations done, divergences after warm-up) after each block.
+    """
+    rows, devices = y.shape[0], jax.device_count()
+    pad = math.lcm(pad, devices)
+    total = -(-rows // pad) * pad
+    parts, done, divergent = [], 0, 0
+    # NumPyro is written for JAX's standard promotion, whatever the caller has set.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        chains = _begin(problem, _longer((chart, context, y, keys), total), settings)
+        while done < settings.warmup + draws:
+            chains, part = _advance(problem, chains, jnp.asarray(rows, jnp.int32), settings, block)
+            part = jax.device_get(part)
+            warm = max(0, min(block, settings.warmup - done))
+            done += block
+            divergent += int(np.sum(part.diverging[:rows, warm:]))
+            parts.append(part)
+            if progress is not None:
+                progress(min(done, settings.warmup + draws), divergent)
+    joined = jax.tree.map(lambda *x: np.concatenate(x, axis=1), *parts)
+    kept = jax.tree.map(lambda x: x[:rows, settings.warmup : settings.warmup + draws], joined)
+    return kept, np.asarray(chains.state.adapt_state.step_size)[:rows]
+
+
+def _longer(rows: Any, total: int) -> Any:
+    """Rows repeated at the end up to `total`; the copies are not run."""
+    return jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], total - x.shape[0], axis=0)]), rows)
+
+
+def _kernel(
+    problem: FitProblem, chart: CurvedChart, context: Any, y: Array, key: Array, settings: NUTS
+) -> tuple[Any, Any]:
+    """The state at y, and NumPyro's transition from any state."""
+    # Loading NumPyro takes a second; inside a trace the constants of its modules would be tracers.
+    with jax.ensure_compile_time_eval():
+        from numpyro.infer.hmc import hmc
+    init, sample = hmc(lambda y: problem.value(chart(y), context), algo="NUTS")
+    p = y.shape[0]
+    state = init(
+        y,
+        settings.warmup,
+        # Near what 0.8 acceptance takes in a round Gaussian of p dimensions.
+        step_size=1.3 * p**-0.25,
+        inverse_mass_matrix=jnp.eye(p, dtype=y.dtype) if settings.dense else jnp.ones(p, y.dtype),
+        adapt_mass_matrix=settings.dense,
+        dense_mass=settings.dense,
+        target_accept_prob=settings.target,
+        max_tree_depth=settings.depth,
+        rng_key=key,
+    )
+    return state, sample
+
+
+@eqx.filter_jit
+def _begin(problem: FitProblem, rows: tuple[CurvedChart, Any, Array, Array], settings: NUTS) -> Chain:
+    def one(chart: CurvedChart, context: Any, y: Array, key: Array) -> Chain:
+        return Chain(chart, context, _kernel(problem, chart, context, y, key, settings)[0])
+
+    return jax.vmap(one)(*rows)
+
+
+@eqx.filter_jit
+def _advance(
+    problem: FitProblem, chains: Chain, stop: Int[Array, ""], settings: NUTS, block: int
+) -> tuple[Chain, Draws]:
+    def some(problem: FitProblem, chains: Chain, stop: Array) -> tuple[Chain, Draws]:
+        def one(row: tuple[Array, Chain]) -> tuple[Chain, Draws]:
+            index, chain = row
+            # The kernel keeps its settings from its own start, which is computed again and thrown away unused.
+            _, sample = _kernel(problem, chain.chart, chain.context, chain.state.z, chain.state.rng_key, settings)
+
+            def step(state: Any, _: None) -> tuple[Any, Draws]:
+                state = sample(state)
+                return state, Draws(
+                    state.z, state.potential_energy, state.energy, state.accept_prob, state.num_steps, state.diverging
+                )
+
+            def idle(state: Any, _: None) -> tuple[Any, Draws]:
+                stay = jnp.zeros_like(state.potential_energy)
+                return state, Draws(state.z, stay, stay, stay, state.num_steps, state.diverging)
+
+            state, draws = jax.lax.cond(
+                index < stop,
+                lambda state: jax.lax.scan(step, state, None, block),
+                lambda state: jax.lax.scan(idle, state, None, block),
+                chain.state,
+            )
+            return eqx.tree_at(lambda c: c.state, chain, state), draws
+
+        size = chains.state.potential_energy.shape[0]
+        return each(one, (jnp.arange(size, dtype=stop.dtype), chains))
+
+    return over_devices(some, problem, chains, stop)
