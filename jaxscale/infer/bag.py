@@ -59,6 +59,11 @@ class Bagged:
         return int(np.sum(~self.lanes.ok))
 
     @property
+    def passed(self) -> bool:
+        """Whether few enough lanes failed to trust the mixture of the others."""
+        return self.failed <= _MANY * self.size
+
+    @property
     def by_nuts(self) -> int:
         """Lanes that importance sampling could not do."""
         return int(np.sum(self.lanes.engine == CHAINS))
@@ -95,7 +100,7 @@ class Bagged:
     def remarks(self) -> tuple[str, ...]:
         """What a reader must know, as sentences."""
         found = []
-        if self.failed > _MANY * self.size:
+        if not self.passed:
             found.append(
                 f"Bagged posterior not converged: {self.failed} of {self.size} lanes passed the gates of neither "
                 "engine and are left out; draw longer chains, or fix a parameter that the runs do not determine."

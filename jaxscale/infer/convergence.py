@@ -6,8 +6,6 @@ takes them one by one, is the oracle of the tests. Arrays have shape (chain, dra
 """
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 
 def rhat(x: np.ndarray) -> np.ndarray:
@@ -65,6 +63,10 @@ def _split(x: np.ndarray) -> np.ndarray:
 def _normal_scores(x: np.ndarray) -> np.ndarray:
     """Normal quantiles of the ranks over all chains and draws (Blom's offset)."""
     flat = x.reshape(-1, *x.shape[2:])
+    # SciPy takes long to load, and only posteriors need it.
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
     ranks = rankdata(flat, axis=0, nan_policy="propagate")
     return ndtri((ranks - 0.375) / (len(flat) + 0.25)).reshape(x.shape)
 

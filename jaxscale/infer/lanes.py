@@ -2,7 +2,8 @@
 
 A lane is the fit's model with other weights or targets. Its mode comes from the solver's queue; a multivariate t
 in the curved chart at the mode proposes draws, and Pareto smoothing judges them (no loop of data-dependent length,
-hence no lane that waits for another). Lanes that fail the gate are sampled by NUTS in the same chart.
+hence no lane that waits for another). Lanes that fail the gate are proposed again around the weighted mean and
+covariance of what they have; those that still fail are sampled by NUTS in the same chart.
 """
 
 from dataclasses import dataclass, field
@@ -16,9 +17,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from jaxscale.infer import convergence
 from jaxscale.infer.diagnosis import Gates
 from jaxscale.infer.fit import Fit
+from jaxscale.infer.importance import Importance, importance
 from jaxscale.infer.nuts import NUTS, run
 from jaxscale.infer.problem import FitProblem, Resample
-from jaxscale.infer.psis import khat_limit, relative_ess, resample, smooth
 from jaxscale.infer.refit import refit
 from jaxscale.infer.shard import each, over_devices
 from jaxscale.solve.chart import Chart, whitener
@@ -33,17 +34,16 @@ PSIS, CHAINS = 0, 1  # the engines, as stored
 class LaneSettings:
     """How every lane is drawn.
 
-    - `draws`: kept per lane, of equal weight; `proposals`: of which importance sampling chooses them.
-    - `df`: of the t proposal. `chains`, `nuts`: where NUTS takes over, with `nuts_draws` draws a chain.
+    - `importance`: the first engine, and how many draws of equal weight a lane keeps.
+    - `chains`, `nuts`: where NUTS takes over, with `nuts_draws` draws a chain.
     - `gates`: a lane that misses them in both engines is kept and marked.
     """
 
-    draws: int = 250
-    proposals: int = 500
-    df: int = 7
-    chains: int = 2
+    importance: Importance = field(default_factory=Importance)
+    chains: int = 4
     nuts_draws: int = 500
-    nuts: NUTS = field(default_factory=lambda: NUTS(target=0.9))
+    # Lanes that come here are those for which the mode's curvature misleads.
+    nuts: NUTS = field(default_factory=lambda: NUTS(warmup=500, dense=True, target=0.95))
     gates: Gates = field(default_factory=lambda: Gates(ess=100.0))
 
 
@@ -51,7 +51,7 @@ class Lanes(eqx.Module):
     """Posteriors of m lanes, on the host.
 
     - `z`: draws in unconstrained coordinates, equally weighted.
-    - `mode`, `sd`: the mode and the Laplace standard deviations there.
+    - `mode`, `scale`: the mode, and a square root of the Laplace covariance there.
     - `ok`: whether the engine's gates were passed. `engine`: `PSIS` or `CHAINS`.
     - `khat`: of the importance weights; `ess`: of each coordinate's mean, by the engine used; `rhat`: greatest
       of the coordinates, nan for importance sampling. `code`: how the mode's solve ended.
@@ -59,7 +59,7 @@ class Lanes(eqx.Module):
 
     z: Float[np.ndarray, "m draw p"]
     mode: Float[np.ndarray, "m p"]
-    sd: Float[np.ndarray, "m p"]
+    scale: Float[np.ndarray, "m p p"]
     ok: np.ndarray
     engine: np.ndarray
     khat: np.ndarray
@@ -71,7 +71,7 @@ class Lanes(eqx.Module):
 def lanes_per_call(problem: FitProblem, settings: LaneSettings, most: int = 256) -> int:
     """Lanes of one call of the compiled program, by the bytes they need; a multiple of the number of devices."""
     itemsize = problem.runs.target.dtype.itemsize
-    side_by_side = 1 if jax.default_backend() == "cpu" else 4 * settings.proposals
+    side_by_side = 1 if jax.default_backend() == "cpu" else 4 * settings.importance.proposals
     devices = jax.device_count()
     rows = max(1, min(most, _BYTES // (problem.runs.size * itemsize * side_by_side)))
     return -(-rows // devices) * devices
@@ -95,27 +95,17 @@ def posterior_lanes(
     usable = np.all(np.isfinite(hessian), axis=(1, 2))
     scale = whitener(np.where(usable[:, None, None], hessian, np.eye(hessian.shape[-1], dtype=hessian.dtype)))
     chart = Chart(found.z, jnp.asarray(scale, found.z.dtype))
-    importance_keys, chain_keys = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(keys) for i in range(2))
-    drawn = _importance(fit.problem, chart, context, importance_keys, stop, settings)
-    bend, host = drawn.bend, jax.device_get((drawn.z, drawn.khat, drawn.ess))
-    z, khat, ess = (np.array(x[:count]) for x in host)
-    ok = (khat < khat_limit(settings.proposals)) & np.all(ess >= settings.gates.ess, axis=1) & usable[:count]
-    engine, rhat = np.where(ok, PSIS, CHAINS), np.full(count, np.nan)
+    drawn = importance(fit.problem, chart, context, keys, count, settings.importance)
+    z, khat, ess = drawn.z, drawn.khat, drawn.ess
+    ok = drawn.trusted & usable[:count]
     failed = np.flatnonzero(~ok)
-    charts = CurvedChart(chart, bend)
+    engine, rhat = np.where(ok, PSIS, CHAINS), np.full(count, np.nan)
     together = max(1, _TOGETHER // settings.chains)
     for first in range(0, len(failed), together):
         some = failed[first : first + together]
-        z[some], ess[some], rhat[some], ok[some] = _chains(fit.problem, charts, context, chain_keys, some, settings)
-    spread = np.sqrt(np.sum(scale[:count] ** 2, axis=2))
-    return Lanes(z, np.asarray(found.z)[:count], spread, ok, engine, khat, ess, rhat, np.asarray(found.code)[:count])
-
-
-class _Drawn(eqx.Module):
-    z: Float[Array, "draw p"]
-    khat: Float[Array, ""]
-    ess: Float[Array, " p"]
-    bend: Float[Array, "p p p"]
+        z[some], ess[some], rhat[some], ok[some] = _chains(fit.problem, chart, context, keys, some, settings)
+    mode, code = (np.asarray(x)[:count] for x in (found.z, found.code))
+    return Lanes(z, mode, scale[:count], ok, engine, khat, ess, rhat, code)
 
 
 @eqx.filter_jit
@@ -126,56 +116,19 @@ def _hessians(problem: FitProblem, z: Array, context: Resample, stop: Int[Array,
     return over_devices(block, problem, (z, context), stop)
 
 
-@eqx.filter_jit
-def _importance(
-    problem: FitProblem, chart: Chart, context: Resample, keys: Array, stop: Int[Array, ""], settings: LaneSettings
-) -> _Drawn:
-    s, p, df = settings.proposals, chart.centre.shape[1], settings.df
-
-    def one(problem: FitProblem, chart: Chart, context: Resample, key: Array) -> _Drawn:
-        bent = curved(problem, chart, context)
-        normal_key, choice_key = jax.random.split(key)
-        normal = jax.random.normal(normal_key, (s, p + df), chart.centre.dtype)
-        w = normal[:, :p] / jnp.sqrt(jnp.mean(normal[:, p:] ** 2, axis=1, keepdims=True))
-        proposal = -0.5 * (df + p) * jnp.log1p(jnp.sum(w**2, axis=1) / df)
-        z = jax.vmap(bent)(w)
-        ratio = -jax.vmap(lambda z: problem.value(z, context))(z) - proposal
-        # A proposal so far out that the law overflows has no posterior density there.
-        smoothed = smooth(jnp.where(jnp.isnan(ratio), -jnp.inf, ratio))
-        # Systematic resampling loses at most what that many independent draws would.
-        by_weight = relative_ess(smoothed.log_weight, z)
-        ess = 1 / (1 / by_weight + 1 / settings.draws)
-        return _Drawn(z[resample(choice_key, smoothed.log_weight, settings.draws)], smoothed.k, ess, bent.bend)
-
-    def block(problem: FitProblem, rows: tuple[Array, Chart, Resample, Array], stop: Array) -> _Drawn:
-        index, *row = rows
-        nothing = jax.tree.map(
-            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda r: one(problem, *r), jax.tree.map(_first, row))
-        )
-        local = jnp.arange(index.shape[0], dtype=stop.dtype)
-        return each(
-            lambda x: jax.lax.cond(x[0] < stop, lambda r: one(problem, *r), lambda _: nothing, x[1]), (local, row)
-        )
-
-    rows = (jnp.arange(chart.centre.shape[0], dtype=stop.dtype), chart, context, keys)
-    return over_devices(block, problem, rows, stop)
-
-
-def _first(x: Array) -> Array:
-    return x[0]
-
-
 def _chains(
-    problem: FitProblem, charts: CurvedChart, context: Resample, keys: Array, some: np.ndarray, settings: LaneSettings
+    problem: FitProblem, charts: Chart, context: Resample, keys: Array, some: np.ndarray, settings: LaneSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """NUTS for the lanes `some`: draws, effective sizes, R-hat, and whether the gates were passed."""
     chains, gates = settings.chains, settings.gates
     index = np.repeat(some, chains)
     of_chain = np.tile(np.arange(chains), len(some))
-    chart, own = jax.tree.map(lambda x: x[index], (charts, context))
-    key = jax.vmap(jax.random.fold_in)(keys[index], jnp.asarray(of_chain))
-    start = jax.vmap(lambda k: jax.random.normal(k, charts.bend.shape[1:2], charts.bend.dtype))(key)
     rows = _TOGETHER // chains * chains if chains <= _TOGETHER else chains
+    padded = np.resize(index, -(-len(index) // rows) * rows)
+    affine, own = jax.tree.map(lambda x: x[padded], (charts, context))
+    chart, own = jax.tree.map(lambda x: x[: len(index)], (_bent(problem, affine, own), own))
+    key = jax.vmap(jax.random.fold_in)(keys[index], jnp.asarray(settings.importance.rounds + of_chain))
+    start = jax.vmap(lambda k: jax.random.normal(k, charts.centre.shape[1:], charts.centre.dtype))(key)
     found, _ = run(problem, chart, own, start, key, settings.nuts_draws, settings.nuts, pad=rows)
     z = np.asarray(_unchart(chart, jnp.asarray(found.y)))
     shape = (len(some), chains, settings.nuts_draws)
@@ -185,8 +138,13 @@ def _chains(
         ess = np.minimum(convergence.ess_bulk(y), convergence.ess_tail(y))
     calm = ~np.any(found.diverging.reshape(len(some), -1), axis=1)
     ok = (rhat < gates.rhat) & np.all(ess >= gates.ess, axis=-1) & calm
-    kept = np.linspace(0, chains * settings.nuts_draws - 1, settings.draws).round().astype(int)
+    kept = np.linspace(0, chains * settings.nuts_draws - 1, settings.importance.draws).round().astype(int)
     return z.reshape(len(some), -1, z.shape[-1])[:, kept], ess, rhat, ok
+
+
+@eqx.filter_jit
+def _bent(problem: FitProblem, charts: Chart, context: Resample) -> CurvedChart:
+    return each(lambda row: curved(problem, *row), (charts, context))
 
 
 @eqx.filter_jit

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from jaxscale.infer.fit import Fit
+from jaxscale.infer.importance import Importance
 from jaxscale.infer.lanes import LaneSettings, lanes_per_call, posterior_lanes
 from jaxscale.infer.posterior import Posterior, models
 from jaxscale.infer.predictive import log_likelihood
@@ -62,7 +63,7 @@ def score_left_out(
 
     One posterior per mask, all in one batch. A row is nan throughout where its posterior failed its gates.
     """
-    settings = LaneSettings(draws=500, proposals=1000) if settings is None else settings
+    settings = LaneSettings(Importance(draws=500, proposals=1000)) if settings is None else settings
     rows, count = lanes_per_call(fit.problem, settings), fit.count
     weight = np.asarray(fit.problem.runs.weight)
     found = np.full(masks.shape, np.nan)

@@ -82,9 +82,9 @@ def run(
         while done < settings.warmup + draws:
             chains, part = _advance(problem, chains, jnp.asarray(rows, jnp.int32), settings, block)
             part = jax.device_get(part)
-            warm = max(0, min(block, settings.warmup - done))
+            counted = slice(max(0, settings.warmup - done), max(0, settings.warmup + draws - done))
+            divergent += int(np.sum(part.diverging[:rows, counted]))
             done += block
-            divergent += int(np.sum(part.diverging[:rows, warm:]))
             parts.append(part)
             if progress is not None:
                 progress(min(done, settings.warmup + draws), divergent)

@@ -59,7 +59,8 @@ def _count(model: Model) -> int:
 
 def _blocks(function: Callable[[Model, Array, Runs], Array], model: Model, runs: Runs, each: Array) -> np.ndarray:
     if not isinstance(model.objective, Likelihood):
-        raise BadInput(f"expected a likelihood, got the penalty {model.objective.name}, which has no density")
+        name = jax.tree.map(lambda x: x[0], model).objective.name
+        raise BadInput(f"expected a likelihood, got the penalty {name}, which has no density")
     count = _count(model)
     size = max(1, min(count, _BYTES // (8 * runs.size)))
     parts = []

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.runs import Runs, Table
-from jaxscale.infer.diagnosis import Gates, diagnose
+from jaxscale.infer.diagnosis import Diagnosis, Gates, diagnose
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.nuts import NUTS, Draws, run
 from jaxscale.infer.posterior import Posterior
@@ -85,15 +85,14 @@ def sample_from(
     names = mode.problem.split.names()
     engine, chosen = "nuts:curved", NUTS() if settings is None else settings
     found, step = _draw(mode.problem, chart, y, first, draws, chosen, engine, progress)
-    verdict = diagnose(np.asarray(found.y, np.float64), names, _stats(found), chosen.depth, gates)
+    z, verdict = _judged(chart, found, names, chosen, gates)
     if settings is None and not verdict.passed:
-        engine = "nuts:curved+dense"
-        y = jnp.asarray(found.y[:, -1])
+        engine, y = "nuts:curved+dense", jnp.asarray(found.y[:, -1])
         found, step = _draw(mode.problem, chart, y, second, draws, _DENSE, engine, progress)
-        verdict = diagnose(np.asarray(found.y, np.float64), names, _stats(found), _DENSE.depth, gates)
+        z, verdict = _judged(chart, found, names, _DENSE, gates)
     return Posterior(
         fit=mode,
-        z=np.asarray(_unchart(chart, jnp.asarray(found.y))),
+        z=z,
         stats=_stats(found),
         step_size=step,
         diagnosis=verdict,
@@ -102,6 +101,14 @@ def sample_from(
         seed=seed,
         seconds={**mode.seconds, "sampling": time.perf_counter() - clock},
     )
+
+
+def _judged(
+    chart: CurvedChart, found: Draws, names: tuple[str, ...], settings: NUTS, gates: Gates | None
+) -> tuple[np.ndarray, Diagnosis]:
+    """The draws in the coordinates that have names, and the verdict on them."""
+    z = np.asarray(_unchart(chart, jnp.asarray(found.y)))
+    return z, diagnose(z.astype(np.float64), names, _stats(found), settings.depth, gates)
 
 
 def mode_chart(mode: Fit) -> CurvedChart:

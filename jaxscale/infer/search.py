@@ -18,6 +18,7 @@ from jaxscale.solve.chart import Chart, chart_at, whitener
 from jaxscale.solve.newton import Polished, polish
 from jaxscale.solve.problem import evaluate
 
+_APART = 5.0  # standard deviations: a round mode has lost twelve e-folds there
 MIXING = 0.1  # a tenth of the majoriser keeps a chart regular where few runs lie in the quadratic part
 
 
@@ -140,15 +141,27 @@ def _indistinct(problem: FitProblem, value: float) -> float:
 
 
 def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: int = 7) -> tuple[np.ndarray, ...]:
-    """Distinct converged optima other than the best, within 10 % of its value."""
+    """Distinct converged optima other than the best, within 10 % of its value; of a posterior, or within 10 e-folds.
+
+    Optima differ in value. Those of a posterior may also be of one value, as mirror images are: then they lie apart
+    by more standard deviations than one mode allows.
+    """
     value, z = np.asarray(found.value, np.float64), np.asarray(found.z)
     order = [i for i in np.argsort(value) if int(found.code[i]) == RESULTS.converged]
     kept: list[np.ndarray] = []
-    last = float(best.value)
+    last = lowest = float(best.value)
     same = _indistinct(problem, last)
+    highest = lowest + max(0.1 * abs(lowest), 10.0 if problem.prior else 0.0)
+    chart = chart_at(best.z, best.hessian)
+
+    def apart(i: int) -> bool:
+        others = np.stack([np.asarray(best.z), *kept])
+        return problem.prior and bool(
+            np.all(np.linalg.norm(chart.inverse(z[i]) - chart.inverse(others), axis=1) > _APART)
+        )
+
     for i in order:
-        near = value[i] <= float(best.value) + 0.1 * abs(float(best.value))
-        if near and value[i] - last > same and len(kept) < most:
+        if value[i] <= highest and len(kept) < most and (value[i] - last > same or apart(i)):
             kept.append(z[i])
             last = value[i]
     return tuple(kept)

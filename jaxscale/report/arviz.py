@@ -13,12 +13,14 @@ def to_arviz(fit: Fit, ensemble: Ensemble) -> xr.DataTree:
 
     Draws that did not converge are left out; the attribute `failed` of `posterior` counts them, and `method`
     says what the draws are: of a bootstrap they are refits, not draws from a posterior, and chain diagnostics
-    do not apply. Raises `BadInput` where no draw converged.
+    do not apply; `remarks` repeats the ensemble's own. `posterior_tree` holds more of a posterior: its chains.
+    Raises `BadInput` where no draw converged.
     """
     kept = ensemble.ok()
     if kept.size == 0:
         raise BadInput(f"ensemble: expected converged draws, got {ensemble.failed} failed ones; see fit.remarks")
     about = {"inference_library": "jaxscale", "method": ensemble.method, "failed": ensemble.failed}
+    about["remarks"] = "\n".join(ensemble.remarks)
     draws = parameter_variables(kept.law, ("draw",)).expand_dims(chain=[0])
     draws = draws.assign_coords(draw=range(kept.size)).assign_attrs(about)
     runs = runs_group(fit.runs, fit.law, fit.groups)

@@ -15,7 +15,7 @@ from jaxscale.core.law import signature
 from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
-from jaxscale.infer.forecast import FAR, LEVELS, decades_beyond
+from jaxscale.infer.forecast import FAR, LEVELS, decades_beyond, ensemble_doubts
 from jaxscale.plan.allocate import Bounds, allocate, flops_for, summary
 
 _MOST, _LEAST = 1e32, 1e9  # FLOP between which `flops_for` looks
@@ -188,8 +188,4 @@ def _remarks(fit: Fit, ensemble: Ensemble | None, on_bound: bool, share: float, 
         )
     if ensemble is None:
         found.append("No intervals: the fit holds no bootstrap; fit again with a bootstrap to have them.")
-    elif ensemble.failed:
-        found.append(
-            f"{ensemble.failed} of {ensemble.size} bootstrap refits did not converge and are left out of the intervals."
-        )
-    return tuple(found)
+    return (*found, *ensemble_doubts(ensemble))

@@ -11,8 +11,8 @@ from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
-from jaxscale.infer.forecast import Forecast
-from jaxscale.objectives.pooling import Pooled, Tied
+from jaxscale.infer.forecast import Forecast, ensemble_doubts
+from jaxscale.objectives import Pooled, Tied
 from jaxscale.report.planning import Planned
 
 SIMULATED = "simulated"
@@ -22,7 +22,8 @@ def law_name(law: AbstractLaw) -> str:
     """`Chinchilla`, or `Pooled(Chinchilla, split=E,A, groups=c4,pile)`."""
     match law:
         case Pooled():
-            return f"Pooled({law_name(law.law)}, split={','.join(law.split)}, groups={','.join(law.groups)})"
+            levels = [f"{k}={','.join(v)}" for k, v in (("split", law.split), ("partial", law.partial)) if v]
+            return f"Pooled({', '.join([law_name(law.law), *levels])}, groups={','.join(law.groups)})"
         case Tied():
             parts = ", ".join(f"{label}: {law_name(inner)}" for label, inner in law.laws.items())
             return f"Tied({parts}, tie={','.join(law.tie)})"
@@ -43,7 +44,7 @@ def parameter_labels(fit: Fit) -> list[str]:
 def _entries(fit: Fit, name: str, shape: tuple[int, ...]) -> list[str]:
     if shape == ():
         return [name]
-    by_group = isinstance(fit.law, Pooled) and name in fit.law.split
+    by_group = isinstance(fit.law, Pooled) and name in fit.law.by_group
     found = []
     for index in np.ndindex(shape):
         parts = [str(fit.law.groups[i]) if by_group and axis == 0 else str(i) for axis, i in enumerate(index)]  # type: ignore[attr-defined]
@@ -54,7 +55,11 @@ def _entries(fit: Fit, name: str, shape: tuple[int, ...]) -> list[str]:
 def fit_record(
     fit: Fit, ensemble: Ensemble | None = None, seconds: Mapping[str, float] | None = None
 ) -> dict[str, Any]:
-    """`law, params, objective, certificate, bootstrap, warnings, seconds`, and where the runs come from."""
+    """`law, params, objective, certificate, bootstrap, warnings, seconds`, and where the runs come from.
+
+    Where the ensemble holds posterior draws, it stands under `posterior` and `bootstrap` is null.
+    """
+    kind = "posterior" if ensemble is not None and not ensemble.method.startswith("bootstrap") else "bootstrap"
     certificate = {
         **dataclasses.asdict(fit.certificate),
         "code": fit.certificate.code.name,
@@ -71,7 +76,8 @@ def fit_record(
             "objective": {"name": fit.objective.name, "value": fit.value},
             "certificate": certificate,
             "identifiability": dataclasses.asdict(fit.identifiability),
-            "bootstrap": None if ensemble is None else bootstrap_record(ensemble),
+            "bootstrap": None,
+            kind: None if ensemble is None else ensemble_record(ensemble),
             "runs": fit.count,
             "groups": list(fit.groups),
             "fixed": [d.name for d in declared(fit.law) if d.name not in fit.problem.split.free],
@@ -84,8 +90,8 @@ def fit_record(
     )
 
 
-def bootstrap_record(ensemble: Ensemble) -> dict[str, Any]:
-    """`n, failed, method, quantiles, standard_errors`; the latter null where fewer than two draws converged."""
+def ensemble_record(ensemble: Ensemble) -> dict[str, Any]:
+    """`n, failed, method, quantiles, standard_errors`; the latter two null where fewer than two draws converged."""
     enough = ensemble.size - ensemble.failed >= 2
     errors = {name: np.asarray(x).tolist() for name, x in ensemble.standard_errors().items()} if enough else None
     return {
@@ -102,11 +108,7 @@ def warnings_of(fit: Fit, ensemble: Ensemble | None = None) -> list[str]:
     found = list(fit.remarks)
     if is_simulated(fit):
         found.insert(0, f"SIMULATED: {is_simulated(fit)}")
-    if ensemble is not None and ensemble.failed:
-        found.append(
-            f"{ensemble.failed} of {ensemble.size} bootstrap refits did not converge and are left out of the intervals."
-        )
-    return found
+    return [*found, *ensemble_doubts(ensemble)]
 
 
 def plan_record(planned: Planned, fit: Fit) -> dict[str, Any]:

@@ -42,7 +42,7 @@ _COLUMNS = {
     "noise": "known standard deviation of the target, 0 where unknown",
 }
 _RESERVED = frozenset((*_COLUMNS, "predicted", "run", "draw", "chain", "value", "code", "label", "structure"))
-_RESERVED |= {"coordinate", "other", "hessian", "alternative", "alternatives", "remark", "table_remarks"}
+_RESERVED |= {"coordinate", "other", "hessian", "alternative", "alternatives", "remark", "remarks", "table_remarks"}
 
 
 def _free_name(symbol: str, taken: Iterable[str]) -> str:
@@ -84,7 +84,7 @@ def local(values: Any) -> np.ndarray:
 def parameter_variables(tree: Any, leading: tuple[str, ...] = ()) -> xr.Dataset:
     """Every declared parameter of a law, a model, or (with `leading` dimensions) a stack of laws."""
     law = tree.law if isinstance(tree, Model) else tree
-    pooled, labels = (law.split, law.groups) if isinstance(law, Pooled) else ((), ())
+    pooled, labels = (law.by_group, law.groups) if isinstance(law, Pooled) else ((), ())
     found: dict[str, xr.Variable] = {}
     for d in declared(tree):
         axes = np.ndim(d.value) - len(leading)
@@ -184,7 +184,8 @@ def fit_groups(fit: Fit) -> dict[str, xr.Dataset]:
         )
     if fit.table_remarks:
         main["table_remarks"] = _texts(fit.table_remarks, "remark")
-    main["structure"] = _json({"model": encode(model), "free": list(split.free), "seconds": dict(fit.seconds)})
+    about = {"free": list(split.free), "prior": fit.problem.prior, "seconds": dict(fit.seconds)}
+    main["structure"] = _json({"model": encode(model), **about})
     main.attrs = {
         "law": type(fit.law).__name__,
         "objective": fit.objective.name,
@@ -203,17 +204,20 @@ def fit_groups(fit: Fit) -> dict[str, xr.Dataset]:
         identifiability = identifiability.assign(ridge=xr.Variable("along", weights)).assign_coords(along)
     if fit.identifiability.lines:
         identifiability["lines"] = _texts(fit.identifiability.lines, "line")
-    provenance = xr.Dataset()
-    if fit.provenance:
-        keys = {"key": _texts(fit.provenance, "key")}
-        provenance = xr.Dataset({"text": _texts(fit.provenance.values(), "key")}, coords=keys)
     return {
         "/fit": main,
         "/fit/certificate": certificate,
         "/fit/identifiability": identifiability,
         "/runs": runs_group(fit.runs, fit.law, fit.groups),
-        "/provenance": provenance,
+        "/provenance": provenance_group(fit.provenance),
     }
+
+
+def provenance_group(provenance: Mapping[str, str]) -> xr.Dataset:
+    """Where the runs come from: `text` by `key`."""
+    if not provenance:
+        return xr.Dataset()
+    return xr.Dataset({"text": _texts(provenance.values(), "key")}, coords={"key": _texts(provenance, "key")})
 
 
 def _solver(name: str, settings: Mapping[str, Any]) -> Solver:
@@ -250,7 +254,7 @@ def read_fit(groups: Mapping[str, xr.Dataset], *, trust: bool, writer: str) -> F
         identifiability=Identifiability(
             float(identifiability.attrs["condition"]), ridge, tuple(_list(identifiability, "lines"))
         ),
-        problem=FitProblem(split, runs.padded()),
+        problem=FitProblem(split, runs.padded(), bool(record.get("prior", False))),
         hessian=hessian,
         alternatives=tuple(local(main["alternatives"].values)) if "alternatives" in main else (),
         settings=_solver(str(main.attrs["solver"]), solver),
@@ -272,6 +276,8 @@ def ensemble_group(ensemble: Ensemble) -> xr.Dataset:
     group["value"] = xr.Variable("draw", np.asarray(ensemble.value), {"doc": "of the internally scaled objective"})
     codes = {"flag_values": np.array([int(r) for r in RESULTS]), "flag_meanings": " ".join(r.name for r in RESULTS)}
     group["code"] = xr.Variable("draw", np.asarray(ensemble.code), {"doc": "how the draw's solve ended", **codes})
+    if ensemble.remarks:
+        group["remarks"] = _texts(ensemble.remarks, "remark")
     group["structure"] = _json(encode(ensemble.law))
     return group.assign_attrs(method=ensemble.method)
 
@@ -284,4 +290,5 @@ def read_ensemble(group: xr.Dataset, *, trust: bool, writer: str) -> Ensemble:
         value=jnp.asarray(local(_need(group, "value").values)),
         code=jnp.asarray(local(_need(group, "code").values)),
         method=str(group.attrs["method"]),
+        remarks=tuple(_list(group, "remarks")),
     )

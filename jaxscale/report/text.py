@@ -61,7 +61,7 @@ def certificate_line(fit: Fit) -> str:
 
 
 def parameter_table(fit: Fit, ensemble: Ensemble | None = None) -> Table:
-    """Estimates with units and meaning; standard error and 90 % interval where there is a bootstrap."""
+    """Estimates with units and meaning; standard error and 90 % interval where there is an ensemble."""
     labels = iter(parameter_labels(fit))
     enough = ensemble is not None and ensemble.size - ensemble.failed >= 2
     extra = ("std. error", "5 %", "95 %") if enough else ()

@@ -107,7 +107,7 @@ def test_a_loaded_fit_goes_on_where_the_saved_one_was(tmp_path, small_fit, small
 
 def test_every_field_is_stored():
     """A field added to these records with a default would be lost in silence: extend report/store_groups.py."""
-    assert {f.name for f in dataclasses.fields(Ensemble)} == {"law", "value", "code", "method"}
+    assert {f.name for f in dataclasses.fields(Ensemble)} == {"law", "value", "code", "method", "remarks"}
     assert {f.name for f in dataclasses.fields(Fit)} == {
         *("law", "objective", "value", "certificate", "identifiability", "problem", "hessian", "alternatives"),
         *("settings", "seed", "count", "groups", "provenance", "seconds", "table_remarks"),

@@ -1,6 +1,7 @@
 """Figures of a fit, one file each; `figures` makes all that a law allows.
 
-`contours`, `isoflop` (laws of N and D), `residuals`, `corner` (needs an ensemble), `extrapolation`.
+`contours`, `isoflop` (laws of N and D), `residuals`, `corner` (needs an ensemble), `extrapolation`. Those of a
+posterior's chains are in `plots.posterior`, which loads ArviZ: `posterior_figures`.
 """
 
 from collections.abc import Iterator

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxscale.core.parametric import declared
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
+from jaxscale.infer.forecast import draws_name
 from jaxscale.report.plots import style
 from jaxscale.report.record import parameter_labels
 
@@ -25,7 +26,7 @@ def corner(fit: Fit, ensemble: Ensemble) -> Figure:
     k = len(columns)
     figure = style.figure(1.55 * k + 0.8, 1.5 * k + 0.9)
     note = f" (first {k} of {k + left_out} parameters)" if left_out else ""
-    style.title(figure, fit, f"{kept[next(iter(kept))].shape[0]} bootstrap refits{note}")
+    style.title(figure, fit, f"{kept[next(iter(kept))].shape[0]} {draws_name(ensemble)}{note}")
     axes = figure.subplots(k, k, squeeze=False)
     limits = [_limits(column) for column in columns]
     for row in range(k):
