@@ -16,7 +16,8 @@ _SCRIPTS = Path(__file__).resolve().parent / "peer_scripts"
 PINNED = {
     "simple_scaling_laws_fit": "simple-scaling-laws==0.2.0",
     "chinchilla_fit": "chinchilla==0.2.0",
-    "autograd_recipe": "autograd==1.9.1",
+    "autograd_recipe": "autograd==1.9.1 scipy",
+    "pymc_nutpie": "pymc==6.4.0 nutpie==0.16.11",
 }
 
 
@@ -27,8 +28,7 @@ def available() -> bool:
 
 def run(script: str, data: Workload, argument: int) -> dict[str, Any]:
     """One peer script on `data`. Its first call downloads; what it times itself does not include that."""
-    packages = [PINNED[script], *(["scipy"] if script == "autograd_recipe" else [])]
-    wanted = [flag for package in packages for flag in ("--with", package)]
+    wanted = [flag for package in PINNED[script].split() for flag in ("--with", package)]
     with tempfile.TemporaryDirectory() as folder:
         table = data.write(Path(folder) / "runs.csv")
         command = ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, *wanted, "python"]

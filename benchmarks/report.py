@@ -32,12 +32,13 @@ def collect(parts: tuple[str, ...], *, sample: int, repeats: int, full: bool) ->
         "devices": _devices,
         "scaling": lambda: _scaling(full),
         "peers": lambda: _peers(data),
+        "posterior": lambda: module("posterior", str(repeats), environment=_TWO),
     }
     for part in parts:
         yield part, makers[part]()
 
 
-PARTS = ("fit", "bootstrap", "accuracy", "cold", "devices", "scaling", "peers")
+PARTS = ("fit", "bootstrap", "accuracy", "cold", "devices", "scaling", "peers", "posterior")
 
 
 def _fit(fitted: Fit, data: Workload) -> dict[str, Any]:

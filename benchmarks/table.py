@@ -100,7 +100,30 @@ def _peers(r: Record) -> Iterator[Row]:
         yield _cost(found["package"], found, note)
 
 
+def _posterior(r: Record) -> Iterator[Row]:
+    what = f"posterior, {r['draws']} draws on {r['devices']} devices"
+    for name, found in (r["engines"] | r.get("nutpie", {}).get("engines", {})).items():
+        note = (
+            f"least bulk ESS {found['ess']:.0f}, {found['ess_per_second']['wall']:.0f} a second; "
+            f"{found['leapfrogs']:.1f} gradients a draw; {max(found['divergences'])} divergences; "
+            f"load {found['cost']['load']:.0f}"
+        )
+        if name != "jaxscale":
+            times, apart = found["times"], found["apart"]["mcse"]
+            note += f"; jaxscale {times['wall']:.0f} (wall) and {times['cpu']:.0f} (CPU) times, {apart:.1f} MCSE apart"
+        yield _cost(f"{what}: {name}", found["cost"], note)
+    if "skipped" in r:
+        yield f"{what}: PyMC, nutpie", "", "", r["skipped"]
+    apart = r["long"]["apart"]
+    yield (
+        f"{r['long']['draws']} draws, jaxscale against numpyro NUTS with a dense mass", "", "",
+        f"the farthest of {apart['comparisons']} moments and quantiles, {' '.join(reversed(apart['of']))}, "
+        f"is {apart['mcse']:.1f} MCSE apart",
+    )  # fmt: skip
+
+
 _ROWS = {
     "fit": _fit, "bootstrap": _bootstrap, "accuracy": _accuracy, "cold": _cold,
     "devices": _devices, "scaling": _scaling, "peers": _peers,
+    "posterior": _posterior,
 }  # fmt: skip

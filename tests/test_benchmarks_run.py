@@ -30,6 +30,46 @@ assert weight.shape == (6, 60) and np.all(weight.sum(axis=1) == 60)
 found = accuracy.lanes(fitted, drawn, data, key=3, sample=3, starts=3)
 assert found["lanes"] == 3 and abs(found["worst"]) < 1e-9, found
 """
+_PLAIN = """
+import numpy as np
+from benchmarks.plain import Plain
+from benchmarks.posterior import Compilations
+from benchmarks.workload import simulated
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.objectives.likelihood import student_t
+plain = Plain(Chinchilla(), simulated(60).runs(), student_t(5), warmup=200, draws=50, chains=2, dense_mass=True)
+first, counted = plain.run(1), Compilations()
+again, other = plain.run(1), plain.run(2)
+assert counted.count == 0
+assert first.z.shape == (2, 50, 6) and np.array_equal(first.z, again.z) and not np.array_equal(first.z, other.z)
+"""
+
+
+@pytest.mark.slow  # a process of its own, with its compilations
+@pytest.mark.parametrize("devices", [1, 2])
+def test_plain_nuts_compiles_once(devices: int) -> None:
+    """What is timed as the baseline of posteriors is sampling: no program is compiled after the first run."""
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "JAX_ENABLE_X64": "1", "XLA_FLAGS": flags}
+    done = subprocess.run([sys.executable, "-c", _PLAIN], cwd=_ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_effective_draws_per_second() -> None:
+    """Independent draws count in full; the farther of two statistics is named."""
+    pytest.importorskip("benchmarks.posterior", reason="run pytest from the repository's root")
+    from benchmarks.measure import Cost
+    from benchmarks.plain import Chains
+    from benchmarks.posterior import judged, worst
+
+    z = np.random.default_rng(0).standard_normal((4, 1000, 2))
+    stats = {"steps": np.full((4, 1000), 7), "diverging": np.zeros((4, 1000), bool)}
+    found = judged([Chains(("a", "b"), z, stats)], Cost(wall=2.0, cpu=4.0))
+    # Estimated from some 30 autocorrelations with errors of 1 / sqrt(4000) each.
+    assert found["ess"] == pytest.approx(4000, rel=4 * np.sqrt(30 / 4000))
+    assert found["ess_per_second"] == {"wall": found["ess"] / 2, "cpu": found["ess"] / 4}
+    assert (found["leapfrogs"], found["divergences"]) == (7, [0])
+    assert worst({("a", "mean"): 1.0, ("b", "sd"): -3.0}) == {"mcse": 3.0, "of": ["b", "sd"], "comparisons": 2}
 
 
 @pytest.mark.slow  # a process of its own, with its compilations

@@ -6,14 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jaxscale import from_published
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import param
-from jaxscale.core.runs import Runs
+from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.fit import Fit, fit
-from jaxscale.objectives.likelihood import gaussian
+from jaxscale.infer.posterior import Posterior
+from jaxscale.infer.sample import sample_from
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.objectives.likelihood import gaussian, student_t
+from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.objectives.penalty import raw_least_squares
 from jaxscale.objectives.residual import RawResidual
 
@@ -100,3 +105,45 @@ def edge() -> Fit:
 @pytest.fixture(scope="session")
 def laws() -> dict[str, Any]:
     return {"Line": Line, "Rising": Rising}
+
+
+@dataclass(frozen=True)
+class Conjugate:
+    """A line with known noise and normal priors: the posterior is a Gaussian in closed form."""
+
+    mode: Fit
+    precision: np.ndarray
+    mean: np.ndarray
+
+    @property
+    def covariance(self) -> np.ndarray:
+        return np.linalg.inv(self.precision)
+
+
+SIGMA = 0.25  # of the conjugate line's noise
+
+
+@pytest.fixture(scope="session")
+def conjugate() -> Conjugate:
+    x, y = line_data()
+    known = gaussian(ConstantNoise(SIGMA), RawResidual())
+    mode = fit(Line(), Runs.of({"x": x}, y), known, fixed=("objective.noise.sigma",), prior=True, starts=2)
+    design = np.stack([np.ones_like(x), x], axis=1)
+    prior = np.array([5.0, 0.0]), np.diag([1 / 5.0**2, 1.0])  # as Line declares
+    precision = design.T @ design / SIGMA**2 + prior[1]
+    return Conjugate(mode, precision, np.linalg.solve(precision, design.T @ y / SIGMA**2 + prior[1] @ prior[0]))
+
+
+@pytest.fixture(scope="session")
+def conjugate_posterior(conjugate: Conjugate) -> Posterior:
+    return sample_from(conjugate.mode)
+
+
+@pytest.fixture(scope="session")
+def simulated_mode() -> Fit:
+    """The mode of Chinchilla's posterior on 40 simulated runs, which are padded to 48."""
+    N, ratio = (x.reshape(-1) for x in np.meshgrid(np.geomspace(5e7, 5e9, 8), np.geomspace(3.0, 300.0, 5)))
+    law = from_published(Chinchilla, "besiroglu2024")
+    noise = np.exp(0.003 * np.random.default_rng(1).standard_t(5, 40))
+    loss = np.asarray(predict(law, Runs.of({"N": N, "D": ratio * N}, np.ones(40))), np.float64) * noise
+    return fit(law, Runs.of({"N": N, "D": ratio * N}, loss), student_t(), prior=True, starts=8)
