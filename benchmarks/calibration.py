@@ -170,11 +170,11 @@ def main() -> None:
 
 _INTRODUCTION = """# Calibration, by simulation
 
-Made by `python -m benchmarks.calibration`. Coverage: share of simulations whose interval held the truth, mean over seven
-quantities (five parameters, the compute exponent, the loss at ten times the compute), and the least and most of them at
-95 %. 60 runs from the law of Besiroglu et al. 2024; Student-t(5) likelihood unless the row says otherwise."""
-_RANKS = """Simulation-based calibration: ranks of a truth drawn from the declared priors among 99 posterior draws, 30 runs
-(48 for three data sets), Student-t(5). The p-value is of uniformity over 20 bins; below .05 after the number of
+Made by `python -m benchmarks.calibration`. Coverage: share of simulations whose interval held the truth, mean over
+seven quantities (five parameters, the compute exponent, the loss at ten times the compute), and the least and most of
+them at 95 %. 60 runs from the law of Besiroglu et al. 2024; Student-t(5) likelihood unless the row says otherwise."""
+_RANKS = """Simulation-based calibration: ranks of a truth drawn from the declared priors among 99 posterior draws, 30
+runs (48 for three data sets), Student-t(5). The p-value is of uniformity over 20 bins; below .05 after the number of
 parameters is taken into account would say that something is wrong. Lanes that passed no gate are left out."""
 
 

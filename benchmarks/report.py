@@ -33,12 +33,13 @@ def collect(parts: tuple[str, ...], *, sample: int, repeats: int, full: bool) ->
         "scaling": lambda: _scaling(full),
         "peers": lambda: _peers(data),
         "posterior": lambda: module("posterior", str(repeats), environment=_TWO),
+        "bagged": lambda: module("bagged", "1000", str(repeats), "3", environment=_TWO),
     }
     for part in parts:
         yield part, makers[part]()
 
 
-PARTS = ("fit", "bootstrap", "accuracy", "cold", "devices", "scaling", "peers", "posterior")
+PARTS = ("fit", "bootstrap", "accuracy", "cold", "devices", "scaling", "peers", "posterior", "bagged")
 
 
 def _fit(fitted: Fit, data: Workload) -> dict[str, Any]:

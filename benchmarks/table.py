@@ -122,8 +122,25 @@ def _posterior(r: Record) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def _bagged(r: Record) -> Iterator[Row]:
+    what = f"{r['lanes']} bagged posteriors on {r['devices']} devices"
+    note = (
+        f"{min(r['enough']):.1%} of lanes with at least 100 effective draws of every parameter; {max(r['by_nuts'])} by "
+        f"NUTS, {max(r['failed'])} failed; sd of beta/(alpha+beta) {r['share_sd']['bagged']:.4f}, plain posterior "
+        f"{r['share_sd']['plain']:.4f}; first call, compiling: {r['cold']['wall']:.0f} s"
+    )
+    yield _cost(what, r["cost"], note)
+    loop, times = r["loop"], r["times"]
+    each = sum(c["wall"] for c in loop["seconds"]) / len(loop["seconds"])
+    yield (
+        "the same by a loop of numpyro NUTS, default", f"{each * r['lanes']:.0f}", "",
+        f"extrapolated from {len(loop['seconds'])} lanes of {loop['draws']} draws, least bulk ESS "
+        f"{min(loop['ess']):.0f}; jaxscale {times['wall']:.0f} (wall) and {times['cpu']:.0f} (CPU) times",
+    )  # fmt: skip
+
+
 _ROWS = {
     "fit": _fit, "bootstrap": _bootstrap, "accuracy": _accuracy, "cold": _cold,
     "devices": _devices, "scaling": _scaling, "peers": _peers,
-    "posterior": _posterior,
+    "posterior": _posterior, "bagged": _bagged,
 }  # fmt: skip

@@ -44,6 +44,12 @@ class Diagnosis:
         """Whether every gate is passed."""
         return not self.failures()
 
+    @property
+    def rough(self) -> bool:
+        """Whether the geometry is at fault, so that longer chains of the same kind would not help."""
+        efficient = np.all(self.ess_bulk > 0.2 * self.draws)
+        return bool(self.divergences or self.saturated > self.gates.saturated or not efficient)
+
     def failures(self) -> tuple[str, ...]:
         """One sentence per gate that is not passed, with what to do."""
         g, found = self.gates, []

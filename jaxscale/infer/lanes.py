@@ -18,7 +18,7 @@ from jaxscale.infer import convergence
 from jaxscale.infer.diagnosis import Gates
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.importance import Importance, importance
-from jaxscale.infer.nuts import NUTS, run
+from jaxscale.infer.nuts import NUTS, run, unchart
 from jaxscale.infer.problem import FitProblem, Resample
 from jaxscale.infer.refit import refit
 from jaxscale.infer.shard import each, over_devices
@@ -130,7 +130,7 @@ def _chains(
     key = jax.vmap(jax.random.fold_in)(keys[index], jnp.asarray(settings.importance.rounds + of_chain))
     start = jax.vmap(lambda k: jax.random.normal(k, charts.centre.shape[1:], charts.centre.dtype))(key)
     found, _ = run(problem, chart, own, start, key, settings.nuts_draws, settings.nuts, pad=rows)
-    z = np.asarray(_unchart(chart, jnp.asarray(found.y)))
+    z = np.asarray(unchart(chart, jnp.asarray(found.y)))
     shape = (len(some), chains, settings.nuts_draws)
     y = np.moveaxis(np.asarray(found.y, np.float64).reshape(*shape, -1), 0, 2)  # chain, draw, lane, coordinate
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -145,8 +145,3 @@ def _chains(
 @eqx.filter_jit
 def _bent(problem: FitProblem, charts: Chart, context: Resample) -> CurvedChart:
     return each(lambda row: curved(problem, *row), (charts, context))
-
-
-@eqx.filter_jit
-def _unchart(charts: CurvedChart, y: Float[Array, "rows draw p"]) -> Float[Array, "rows draw p"]:
-    return jax.vmap(lambda chart, y: jax.vmap(chart)(y))(charts, y)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jaxscale.core.errors import BadInput
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.shard import each, over_devices
 from jaxscale.solve.curved import CurvedChart
@@ -72,6 +73,11 @@ def run(
     inputs alone. Rows are filled up to a multiple of `pad`, so that calls of other sizes share one program.
     `progress` is called with (iterations done, divergences after warm-up) after each block.
     """
+    if y.dtype != jax.dtypes.canonicalize_dtype(float):
+        raise BadInput(
+            f"sample: expected runs in the precision of this process ({jax.dtypes.canonicalize_dtype(float)}), got "
+            f"{y.dtype}, which NumPyro cannot mix; make the runs in it, or set jax_enable_x64"
+        )
     rows, devices = y.shape[0], jax.device_count()
     pad = math.lcm(pad, devices)
     total = -(-rows // pad) * pad
@@ -91,6 +97,12 @@ def run(
     joined = jax.tree.map(lambda *x: np.concatenate(x, axis=1), *parts)
     kept = jax.tree.map(lambda x: x[:rows, settings.warmup : settings.warmup + draws], joined)
     return kept, np.asarray(chains.state.adapt_state.step_size)[:rows]
+
+
+@eqx.filter_jit
+def unchart(charts: CurvedChart, y: Float[Array, "rows draw p"]) -> Float[Array, "rows draw p"]:
+    """Draws in unconstrained coordinates, from those in each row's own chart."""
+    return jax.vmap(lambda chart, y: jax.vmap(chart)(y))(charts, y)
 
 
 def _longer(rows: Any, total: int) -> Any:

@@ -15,14 +15,15 @@ from jaxscale.core.law import AbstractLaw
 from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.diagnosis import Diagnosis, Gates, diagnose
 from jaxscale.infer.fit import Fit, fit
-from jaxscale.infer.nuts import NUTS, Draws, run
+from jaxscale.infer.nuts import NUTS, Draws, run, unchart
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.problem import FitProblem
+from jaxscale.infer.shard import each
 from jaxscale.objectives.likelihood import Likelihood, student_t
-from jaxscale.solve.chart import Chart, chart_at
+from jaxscale.solve.chart import Chart, whitener
 from jaxscale.solve.curved import CurvedChart, curved
 
-NEAR = 10.0  # an optimum whose density is lower than the best by more e-folds than this holds no mass worth a chain
+NEAR = 7.0  # an optimum of less than a thousandth of the best one's mass (as Laplace has it) is not worth a chain
 _SPREAD = 2.0  # of the starts, in posterior standard deviations: R-hat wants them over-dispersed
 _DENSE = NUTS(warmup=1000, dense=True, target=0.95, depth=10)
 
@@ -65,10 +66,11 @@ def sample_from(
 ) -> Posterior:
     """Draw from the posterior whose mode `fit(..., prior=True)` found.
 
-    Chains start over-dispersed around the mode and around every other optimum of the search whose density is
-    not negligible, in turn: a second mode shows as a bad R-hat instead of being missed. Where the diagnosis fails,
-    the chains go on with a dense mass matrix, a longer warm-up and shorter steps; that result is returned whatever
-    its verdict. `progress` is called with (stage, iterations done, iterations in all, divergences).
+    Chains start over-dispersed around the mode and, in turn, around every other optimum of the search whose mass is
+    not negligible, each in the curved chart of its own optimum: a second mode shows as a bad R-hat instead of being
+    missed. Where the geometry defeats them (divergences, exhausted trees, or fewer than a fifth as many effective draws
+    as draws), they go on with a dense mass matrix, a longer warm-up and shorter steps; that result is returned
+    whatever its verdict. `progress` is called with (engine, iterations done, iterations in all, divergences).
 
     Raises `BadInput` on a fit without prior, fewer than 2 chains, or fewer than 8 draws.
     """
@@ -80,13 +82,12 @@ def sample_from(
     seed = key if isinstance(key, int) else None
     key = jax.random.key(key) if isinstance(key, int) else key
     first, second, spread = jax.random.split(key, 3)
-    chart = mode_chart(mode)
-    y, starts = _starts(mode, chart, chains, spread)
+    chart, y, starts = _starts(mode, chains, spread)
     names = mode.problem.split.names()
     engine, chosen = "nuts:curved", NUTS() if settings is None else settings
     found, step = _draw(mode.problem, chart, y, first, draws, chosen, engine, progress)
     z, verdict = _judged(chart, found, names, chosen, gates)
-    if settings is None and not verdict.passed:
+    if settings is None and not verdict.passed and verdict.rough:
         engine, y = "nuts:curved+dense", jnp.asarray(found.y[:, -1])
         found, step = _draw(mode.problem, chart, y, second, draws, _DENSE, engine, progress)
         z, verdict = _judged(chart, found, names, _DENSE, gates)
@@ -107,44 +108,55 @@ def _judged(
     chart: CurvedChart, found: Draws, names: tuple[str, ...], settings: NUTS, gates: Gates | None
 ) -> tuple[np.ndarray, Diagnosis]:
     """The draws in the coordinates that have names, and the verdict on them."""
-    z = np.asarray(_unchart(chart, jnp.asarray(found.y)))
+    z = np.asarray(unchart(chart, jnp.asarray(found.y)))
     return z, diagnose(z.astype(np.float64), names, _stats(found), settings.depth, gates)
 
 
-def mode_chart(mode: Fit) -> CurvedChart:
-    """The curved chart at the mode, whitened by the exact Hessian."""
+class _Optima(eqx.Module):
+    """Curved charts at several optima (leading axis), and the log of the mass that Laplace gives each."""
+
+    chart: CurvedChart
+    mass: Float[Array, " m"]
+
+
+def _optima(mode: Fit) -> _Optima:
     z = mode.problem.split.vector()
-    return _curved(mode.problem, chart_at(z, mode.hessian.astype(z.dtype)))
+    centres = jnp.stack([z, *(jnp.asarray(a, z.dtype) for a in mode.alternatives)])
+    value, hessian = jax.device_get(_looked(mode.problem, centres))
+    chart = Chart(centres, jnp.asarray(whitener(np.where(np.isfinite(hessian), hessian, 0)), z.dtype))
+    # The chart's volume is that of the Gaussian; where the curvature is flat or negative its floor is meaningless.
+    width = np.linalg.slogdet(np.asarray(chart.scale, np.float64))[1]
+    sound = np.all(np.linalg.eigvalsh(np.asarray(hessian, np.float64)) > 0, axis=1)
+    return _Optima(_curved(mode.problem, chart), jnp.asarray(-value + np.where(sound, width, width[0])))
 
 
 @eqx.filter_jit
-def _curved(problem: FitProblem, chart: Chart) -> CurvedChart:
-    return curved(problem, chart)
+def _looked(problem: FitProblem, z: Float[Array, "m p"]) -> tuple[Array, Array]:
+    return jax.vmap(problem.value)(z), jax.vmap(jax.hessian(problem.value))(z)
 
 
 @eqx.filter_jit
-def _unchart(chart: CurvedChart, y: Float[Array, "chain draw p"]) -> Float[Array, "chain draw p"]:
-    return jax.vmap(jax.vmap(chart))(y)
+def _curved(problem: FitProblem, charts: Chart) -> CurvedChart:
+    return each(lambda chart: curved(problem, chart), charts)
 
 
 @eqx.filter_jit
-def _potential(problem: FitProblem, chart: CurvedChart, y: Float[Array, "m p"]) -> Float[Array, " m"]:
-    return jax.vmap(lambda y: problem.value(chart(y)))(y)
+def _potential(problem: FitProblem, charts: CurvedChart, y: Float[Array, "m p"]) -> Float[Array, " m"]:
+    return jax.vmap(lambda chart, y: problem.value(chart(y)))(charts, y)
 
 
-def _starts(mode: Fit, chart: CurvedChart, chains: int, key: PRNGKeyArray) -> tuple[Array, tuple[int, ...]]:
-    """One start per chain, in the chart, and the number of the optimum it belongs to."""
-    dtype = mode.problem.runs.target.dtype
-    centres = np.stack([np.zeros(chart.bend.shape[0]), *(chart.inverse(z) for z in mode.alternatives)])
-    value = np.asarray(_potential(mode.problem, chart, jnp.asarray(centres, dtype)), np.float64)
-    near = [i for i, v in enumerate(value) if i == 0 or v < value[0] + NEAR]
-    of = tuple(near[i % len(near)] for i in range(chains))
-    away = np.asarray(jax.random.normal(key, (chains, centres.shape[1]), dtype), np.float64)
+def _starts(mode: Fit, chains: int, key: PRNGKeyArray) -> tuple[CurvedChart, Array, tuple[int, ...]]:
+    """Every chain's chart and start in it, and the number of the optimum it belongs to."""
+    optima = _optima(mode)
+    mass = np.asarray(optima.mass, np.float64)
+    near = [i for i, m in enumerate(mass) if i == 0 or m > mass[0] - NEAR]
+    of = np.array([near[i % len(near)] for i in range(chains)])
+    chart = jax.tree.map(lambda x: x[of], optima.chart)
+    away = jax.random.normal(key, chart.chart.centre.shape, chart.chart.centre.dtype)
     # Far out a density may underflow; then start nearer.
-    tries = np.stack([centres[list(of)] + size * away for size in (_SPREAD, 0.5 * _SPREAD, 0.1 * _SPREAD, 0.0)])
-    flat = jnp.asarray(tries.reshape(-1, tries.shape[-1]), dtype)
-    usable = np.isfinite(np.asarray(_potential(mode.problem, chart, flat))).reshape(tries.shape[:2])
-    return jnp.asarray(tries[np.argmax(usable, axis=0), np.arange(chains)], dtype), of
+    tries = [size * away for size in (_SPREAD, 0.5 * _SPREAD, 0.1 * _SPREAD, 0.0)]
+    usable = np.stack([np.isfinite(_potential(mode.problem, chart, y)) for y in tries])
+    return chart, jnp.stack(tries)[np.argmax(usable, axis=0), np.arange(chains)], tuple(of.tolist())
 
 
 def _draw(
@@ -154,14 +166,12 @@ def _draw(
     key: PRNGKeyArray,
     draws: int,
     settings: NUTS,
-    stage: str,
+    engine: str,
     progress: Progress | None,
 ) -> tuple[Draws, np.ndarray]:
-    chains = y.shape[0]
-    charts = jax.tree.map(lambda x: jnp.broadcast_to(x, (chains, *x.shape)), chart)
     total = settings.warmup + draws
-    tell = None if progress is None else lambda done, divergent: progress(stage, done, total, divergent)
-    return run(problem, charts, None, y, jax.random.split(key, chains), draws, settings, progress=tell)
+    tell = None if progress is None else lambda done, divergent: progress(engine, done, total, divergent)
+    return run(problem, chart, None, y, jax.random.split(key, y.shape[0]), draws, settings, progress=tell)
 
 
 def _stats(found: Draws) -> dict[str, np.ndarray]:

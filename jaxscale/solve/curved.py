@@ -6,10 +6,12 @@ the mode, in the affine chart's coordinates ordered from the weakest direction t
 
 $$ y_k = w_k - \tfrac12 \sum_{i,j<k} T_{kij} w_i w_j $$
 
-cancels every cubic term of the potential in which a strong direction follows weaker ones (the parameter-effects
-curvature of Bates & Watts 1980). It is triangular: a bijection of volume one, so densities need no correction.
-Measured on 240 runs: NUTS went from 14 leapfrog steps a draw with divergences to 6 without, the Pareto k of a
-multivariate-t proposal from .85 to -.1.
+cancels every cubic term of the potential in which a strong direction follows weaker ones, where the affine chart
+makes the Hessian the identity (Bates & Watts 1980 call the curvature that coordinates cause parameter-effects
+curvature; T holds the model's own as well). The map is triangular: a bijection of volume one, so densities need no
+correction, and it is right for any T; only its worth depends on the curvature at the mode being typical. On 240 runs
+NUTS takes 6 leapfrog steps a draw and does not diverge (`python -m benchmarks posterior`); without the bend it took
+14 and diverged, and the Pareto k of a multivariate-t proposal was .85 instead of -.1.
 """
 
 from typing import Any
@@ -47,7 +49,10 @@ class CurvedChart(eqx.Module):
 
 
 def curved(problem: AbstractProblem, chart: Chart, context: Any = None) -> CurvedChart:
-    """The curved chart at `chart`'s centre; directions must come from weakest to strongest, as `whitener` gives."""
+    """The curved chart at `chart`'s centre, whose whitening must come from the Hessian there.
+
+    Directions must go from weakest to strongest, as `whitener` gives them. Affine where a derivative is not finite.
+    """
     p = chart.centre.shape[0]
     origin = jnp.zeros_like(chart.centre)
     if p > _MOST:
@@ -55,5 +60,4 @@ def curved(problem: AbstractProblem, chart: Chart, context: Any = None) -> Curve
     third = jax.jacfwd(jax.hessian(lambda y: problem.value(chart(y), context)))(origin)
     order = jnp.arange(p)
     earlier = (order[None, :, None] < order[:, None, None]) & (order[None, None, :] < order[:, None, None])
-    # A direction that the runs leave flat has derivatives of no meaning; there the chart stays affine.
     return CurvedChart(chart, jnp.where(earlier & jnp.all(jnp.isfinite(third)), third, 0))

@@ -15,9 +15,11 @@ from jaxscale import load
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.nuts import NUTS, run
 from jaxscale.infer.posterior import Posterior
-from jaxscale.infer.sample import mode_chart, sample_from
+from jaxscale.infer.sample import sample_from
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.objectives.likelihood import student_t
+from jaxscale.solve.chart import chart_at
+from jaxscale.solve.curved import CurvedChart, curved
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,11 @@ def mode(data_dir: Path) -> Fit:
 @pytest.fixture(scope="module")
 def posterior(mode: Fit) -> Posterior:
     return sample_from(mode)
+
+
+def _chart_of(mode: Fit) -> CurvedChart:
+    z = mode.problem.split.vector()
+    return curved(mode.problem, chart_at(z, mode.hessian.astype(z.dtype)))
 
 
 def test_short_trajectories_and_no_divergence(posterior: Posterior) -> None:
@@ -69,7 +76,7 @@ def counted_compiles() -> Iterator[list[str]]:
 
 def test_a_row_depends_on_itself_alone(conjugate: Any) -> None:
     """Four rows, then the same with the others started elsewhere from other keys."""
-    chart = jax.tree.map(lambda x: jnp.broadcast_to(x, (4, *x.shape)), mode_chart(conjugate.mode))
+    chart = jax.tree.map(lambda x: jnp.broadcast_to(x, (4, *x.shape)), _chart_of(conjugate.mode))
     keys = jax.random.split(jax.random.key(0), 4)
     y = jnp.asarray(np.random.default_rng(0).standard_normal((4, 2)), float)
     one, step = run(conjugate.mode.problem, chart, None, y, keys, 30, NUTS())
