@@ -140,7 +140,7 @@ def average(posteriors: Mapping[str, Posterior], weights: np.ndarray, *, draws: 
     for label in labels:
         model, total = posteriors[label].model, posteriors[label].chains * posteriors[label].draws
         # Every law gives a draw to every place; only the places of its own count.
-        index = np.linspace(0, total - 1, draws).round().astype(int) if total < draws else _spread(which, total)
+        index = _spread(which, total)
         members[label] = jax.tree.map(lambda x, index=index: x[index], model.law)
     heaviest = posteriors[labels[int(np.argmax(weight))]].fit
     dtype = heaviest.problem.runs.target.dtype

@@ -38,10 +38,12 @@ def leave_one_out(posterior: Posterior, key: PRNGKeyArray) -> LeaveOneOut:
     total = posterior.chains * posterior.draws
     kept = np.unique(np.linspace(0, total - 1, min(total, _DRAWS)).round().astype(int))
     density = log_likelihood(jax.tree.map(lambda x: x[kept], posterior.model), fit.runs)
-    used = np.asarray(fit.runs.weight) > 0
+    weight = np.asarray(fit.runs.weight)
+    used = weight > 0
     of_row = np.asarray(units(fit.problem.runs).of_row)[:count]
     sums = np.zeros((len(kept), of_row.max() + 1))
-    np.add.at(sums.T, of_row[used], density.T[used])
+    # As the posterior has it: a run of weight two was seen twice.
+    np.add.at(sums.T, of_row[used], (weight * density).T[used])
     found = jax.device_get(loo(jnp.asarray(density), jnp.asarray(sums[:, of_row], density.dtype)))
     elpd, k, p = (np.where(used, x, np.nan) for x in (found.elpd, found.k, found.p))
     refitted = used & ~(k < khat_limit(len(kept)))

@@ -1,5 +1,6 @@
 """A law linear in its parameters, for which every answer has a closed form, and fits of it shared by the tests."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import param
 from jaxscale.core.runs import Runs, predict
+from jaxscale.infer.diagnosis import Gates, diagnose
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.sample import sample_from
@@ -147,3 +149,23 @@ def simulated_mode() -> Fit:
     noise = np.exp(0.003 * np.random.default_rng(1).standard_t(5, 40))
     loss = np.asarray(predict(law, Runs.of({"N": N, "D": ratio * N}, np.ones(40))), np.float64) * noise
     return fit(law, Runs.of({"N": N, "D": ratio * N}, loss), student_t(), prior=True, starts=8)
+
+
+def exact_posterior(mode: Fit, design: np.ndarray, draws: int = 2000) -> Posterior:
+    """Independent draws, in four chains, of the Gaussian posterior of a law design @ (c, m) with Line's priors."""
+    y, weight = (np.asarray(x, np.float64) for x in (mode.runs.target, mode.runs.weight))
+    prior = np.diag([1 / 5.0**2, 1.0])
+    precision = design.T @ (weight[:, None] * design) / SIGMA**2 + prior
+    mean = np.linalg.solve(precision, design.T @ (weight * y) / SIGMA**2 + prior @ [5.0, 0.0])
+    z = np.random.default_rng(7).multivariate_normal(mean, np.linalg.inv(precision), (4, draws // 4))
+    energy = np.random.default_rng(8).standard_normal(z.shape[:2])
+    stats = {"steps": np.ones(z.shape[:2], int), "diverging": np.zeros(z.shape[:2], bool)}
+    stats |= {"potential": energy, "energy": energy, "accept": np.ones(z.shape[:2])}
+    verdict = diagnose(z, mode.problem.split.names(), stats, 8, Gates(rhat=1.1))
+    z = z.astype(mode.problem.runs.target.dtype)
+    return Posterior(mode, z, stats, np.ones(4), verdict, "exact", (0,) * 4, 0, {})
+
+
+@pytest.fixture(scope="session")
+def exact() -> Callable[..., Posterior]:
+    return exact_posterior
