@@ -1,31 +1,46 @@
 """jaxscale: a law and a study meet in an objective, which is solved, to infer a law or to plan a run, and reported.
 
 Nouns: a *law* (an equinox Module, callable for one run), a *study* (a table of runs with units and
-provenance), an *ensemble* (many laws as one). Verbs: `fit`, `bootstrap`, `forecast`, `allocate`.
+provenance), an *ensemble* (many laws as one). Verbs: `fit`, `bootstrap`, `sample`, `bag`, `compare`, `forecast`,
+`allocate`.
 
 Floors, each importing only the ones below it: `cli`; `report` and `testing`; `infer` and `plan`; `solve`;
 `objectives`; `laws` and `studies`; `core`.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, Case, Published, from_published, signature
 from jaxscale.core.parametric import param
 from jaxscale.core.runs import Runs
 from jaxscale.infer import (
+    NUTS,
+    Bagged,
     Bayesian,
+    Comparison,
+    Diagnosis,
     Ensemble,
     Fit,
     Forecast,
     Pairs,
     Parametric,
+    Posterior,
     Wild,
+    average,
+    bag,
     bootstrap,
+    compare,
     covariance,
     fit,
     forecast,
     held_out,
+    member,
+    new_group,
     profile,
     rolling_origin,
+    sample,
+    sample_from,
     standard_errors,
 )
 from jaxscale.laws import catalogue
@@ -43,21 +58,29 @@ from jaxscale.objectives import (
 from jaxscale.plan import Allocation, Bounds, SixND, allocate, flops_for
 from jaxscale.studies import Study, datasets, load
 
+if TYPE_CHECKING:
+    from jaxscale.infer.numpyro_model import numpyro_model
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "NUTS",
     "AbstractLaw",
     "Allocation",
     "BadInput",
+    "Bagged",
     "Bayesian",
     "Bounds",
     "Case",
+    "Comparison",
+    "Diagnosis",
     "Ensemble",
     "Fit",
     "Forecast",
     "Pairs",
     "Parametric",
     "Pooled",
+    "Posterior",
     "Published",
     "Runs",
     "SixND",
@@ -65,8 +88,11 @@ __all__ = [
     "Tied",
     "Wild",
     "allocate",
+    "average",
+    "bag",
     "bootstrap",
     "catalogue",
+    "compare",
     "covariance",
     "datasets",
     "fit",
@@ -81,10 +107,24 @@ __all__ = [
     "log_huber",
     "log_lad",
     "lower_envelope",
+    "member",
+    "new_group",
+    "numpyro_model",
     "param",
     "profile",
     "rolling_origin",
+    "sample",
+    "sample_from",
     "signature",
     "standard_errors",
     "student_t",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`numpyro_model`, which loads NumPyro, only once somebody asks for it."""
+    if name == "numpyro_model":
+        from jaxscale.infer.numpyro_model import numpyro_model
+
+        return numpyro_model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

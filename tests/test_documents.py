@@ -26,19 +26,33 @@ def run(code: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_readme_example(tmp_path: Path) -> None:
+def runs_csv(folder: Path) -> None:
+    """A table of runs as the README's examples read it."""
     truth = from_published(Chinchilla, "besiroglu2024")
     N, ratio = (x.ravel() for x in np.meshgrid(np.geomspace(5e7, 5e9, 6), [5.0, 20.0, 80.0]))
     loss = np.asarray(truth.E + truth.A * N ** -float(truth.alpha) + truth.B * (ratio * N) ** -float(truth.beta))
     loss = loss * np.exp(0.003 * np.random.default_rng(0).standard_normal(N.size))
     rows = zip(N / 1e6, ratio * N / 1e9, loss, strict=True)
-    (tmp_path / "runs.csv").write_text("params,tokens,val_loss\n" + "\n".join(f"{a},{b},{c}" for a, b, c in rows))
+    (folder / "runs.csv").write_text("params,tokens,val_loss\n" + "\n".join(f"{a},{b},{c}" for a, b, c in rows))
+
+
+def test_readme_example(tmp_path: Path) -> None:
+    runs_csv(tmp_path)
     printed = run(BLOCKS[0], tmp_path)
     assert "Chinchilla(E=1.8" in printed
 
 
+@pytest.mark.slow
+def test_readme_posterior(tmp_path: Path) -> None:
+    runs_csv(tmp_path)
+    posterior = next(code for code in BLOCKS if "js.sample" in code)
+    printed = run(BLOCKS[0] + posterior.replace("1000", "10"), tmp_path)
+    assert printed.count("Forecast(") == 2
+    assert (tmp_path / "chunks").is_dir()
+
+
 def test_readme_law(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "size_law.py").write_text(BLOCKS[1])
+    (tmp_path / "size_law.py").write_text(next(code for code in BLOCKS if "class SizeLaw" in code))
     monkeypatch.syspath_prepend(tmp_path)
     check_law(importlib.import_module("size_law").SizeLaw)
 

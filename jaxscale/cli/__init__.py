@@ -1,8 +1,8 @@
-"""Floor 6, the command line: `jaxscale demo | fit | predict | plan | laws | data | cite`.
+"""Floor 6, the command line: `jaxscale demo | fit | sample | compare | predict | plan | laws | data | cite`.
 
-A thin layer of typer commands over the verbs: it parses, calls, prints and sets the exit status (0 good, 1 the
-fit is not certified, 2 bad input, 3 a fault of jaxscale). What is said comes from `report`. Commands import
-what they need when they run.
+A thin layer of typer commands over the verbs: it parses, calls, prints and sets the exit status (0 good, 1 a fit is
+not certified or a posterior failed its diagnosis, 2 bad input, 3 a fault of jaxscale). What is said comes from
+`report`. Commands import what they need when they run.
 """
 
 from jaxscale.cli.app import app

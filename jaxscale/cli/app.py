@@ -3,22 +3,24 @@
 import typer
 
 from jaxscale.cli.command_cite import cite
+from jaxscale.cli.command_compare import compare
 from jaxscale.cli.command_data import data
 from jaxscale.cli.command_demo import demo
 from jaxscale.cli.command_fit import fit
 from jaxscale.cli.command_laws import laws
 from jaxscale.cli.command_plan import plan
 from jaxscale.cli.command_predict import predict
+from jaxscale.cli.command_sample import sample
 
 app = typer.Typer(
     name="jaxscale",
-    help="Certified fits of neural scaling laws, with intervals and plans. Start with `jaxscale demo`.",
+    help="Certified fits and posteriors of neural scaling laws, with intervals and plans. Start with `jaxscale demo`.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, fit, predict, plan, laws, data, cite):
+for command in (demo, fit, sample, compare, predict, plan, laws, data, cite):
     app.command()(command)
 
 
@@ -34,4 +36,4 @@ def _version(asked: bool) -> None:
 def root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Certified fits of neural scaling laws, with intervals and plans. Start with `jaxscale demo`."""
+    """Certified fits and posteriors of neural scaling laws, with intervals and plans. Start with `jaxscale demo`."""

@@ -23,6 +23,7 @@ def fit(
     split: Annotated[
         str | None, typer.Option(help="Parameters separate per group, as in E,A; the others are shared.")
     ] = None,
+    partial: Annotated[str | None, typer.Option(help="Needs priors: see `jaxscale sample`.", hidden=True)] = None,
     run_id: Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")] = None,
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits; 0 for none.")] = "0",
     starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,
@@ -37,9 +38,15 @@ def fit(
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, waiting
     from jaxscale.cli.reading import joint, whole
+    from jaxscale.core.errors import BadInput
     from jaxscale.objectives.parse import objective_from_name
     from jaxscale.report import record, text
 
+    if partial is not None:
+        raise BadInput(
+            "--partial: expected with `jaxscale sample` only, as partial parameters have no optimum without their "
+            f"priors, got --partial {partial}; use `jaxscale sample`, or --split"
+        )
     draws = whole(bootstrap, "--bootstrap", least=0)
     whole(str(starts), "--starts", least=0)
     whole(str(seed), "--seed", least=0)

@@ -9,7 +9,7 @@ from jaxscale.cli.guard import answers
 
 @answers
 def plan(
-    fit: Annotated[str, typer.Argument(metavar="FIT", help="A file written by `jaxscale fit --save`.")],
+    fit: Annotated[str, typer.Argument(metavar="FIT", help="A file written by `fit --save` or `sample --save`.")],
     flops: Annotated[str | None, typer.Option(help="Budget in FLOP, as in 1e24.")] = None,
     loss: Annotated[str | None, typer.Option(help="Instead: the loss to reach; the budget is the answer.")] = None,
     min_ratio: Annotated[str | None, typer.Option(help="Fewest tokens per parameter.")] = None,

@@ -10,7 +10,7 @@ from jaxscale.cli.guard import answers
 
 @answers
 def predict(
-    fit: Annotated[str, typer.Argument(metavar="FIT", help="A file written by `jaxscale fit --save`.")],
+    fit: Annotated[str, typer.Argument(metavar="FIT", help="A file written by `fit --save` or `sample --save`.")],
     at: Annotated[list[str] | None, typer.Option(help="A point, as in N=70e9,D=1.4e12; may be repeated.")] = None,
     file: Annotated[str | None, typer.Option(help="A table of points, with --map.")] = None,
     map: Annotated[list[str] | None, typer.Option(help="symbol=column[unit] for --file.")] = None,

@@ -1,6 +1,6 @@
 """What people type, as objects: mappings, filters, laws, fixed parameters, points. Refused in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,44 @@ def law_class(name: str) -> type[AbstractLaw]:
         return find(name)
     except KeyError as error:
         raise BadInput(f"law: {error.args[0]}; see `jaxscale laws`") from None
+
+
+def laws_of(text: str) -> dict[str, AbstractLaw]:
+    """`"Chinchilla,KaplanND"` as laws by name. Raises `BadInput` on fewer than two, or one twice."""
+    found: dict[str, AbstractLaw] = {}
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        made = law_class(name)
+        if made.__name__ in found:
+            raise BadInput(f"--laws: {made.__name__} is given twice; keep one")
+        found[made.__name__] = made()
+    if len(found) < 2:
+        raise BadInput(
+            f"--laws: expected at least two laws separated by commas, got {text!r}; write it as in "
+            "--laws Chinchilla,KaplanND"
+        )
+    return found
+
+
+def check_laws(laws: Mapping[str, AbstractLaw], study: Study, points: Mapping[str, Any] | None) -> None:
+    """Refuse laws that `study`, or the points of --at, cannot feed, and laws of different quantities."""
+    from jaxscale.core.law import signature
+
+    units = {label: signature(law).output.unit for label, law in laws.items()}
+    if len(set(units.values())) > 1:
+        shown = ", ".join(f"{label} [{unit or 'no unit'}]" for label, unit in units.items())
+        raise BadInput(f"--laws: expected laws of one quantity, got {shown}; compare laws of the same")
+    for label, law in laws.items():
+        try:
+            study.runs(signature(law))
+        except BadInput as error:
+            raise BadInput(f"{label}: {error}") from None
+        wanted = signature(law).inputs
+        lacking = [name for name in wanted if points is not None and name not in points]
+        if lacking:
+            raise BadInput(
+                f"--at: {label} needs {', '.join(wanted)}, got {', '.join(points or ())}; "
+                f"give {', '.join(lacking)} as well"
+            )
 
 
 def fixed_of(given: Sequence[str], law: AbstractLaw) -> dict[str, Any]:
@@ -135,7 +173,7 @@ def points_of(given: Sequence[str]) -> dict[str, Any]:
 
 
 def saved_fit(file: str, trust: bool) -> Saved:
-    """A file written by `jaxscale fit --save`. Raises `BadInput`."""
+    """A file written by `jaxscale fit --save` or `jaxscale sample --save`. Raises `BadInput`."""
     _is_file(file, "FIT", "give a file written by `jaxscale fit ... --save FILE`")
     return load(file, trust=trust)
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from jaxscale.core.errors import BadInput
 
-_WIDTH = 120
+_WIDTH = 150
 
 
 def console(json_target: str | None = None) -> Console:
@@ -59,6 +59,23 @@ def check_saving(path: str | Path | None, option: str) -> None:
     check_target(path, option)
     if path is not None and importlib.util.find_spec("h5py") is None:
         raise BadInput(f"{option}: saving a fit needs h5py, which is not installed; install it: pip install h5py")
+
+
+def check_tree(path: str | Path | None, option: str) -> None:
+    """As `check_target`, for a .nc file or a new .zarr folder. Raises `BadInput`."""
+    if path is None:
+        return
+    path = Path(path)
+    if path.suffix not in (".nc", ".zarr"):
+        raise BadInput(f"{option}: expected a name that ends in .nc or .zarr, got {path}; write it as in chains.nc")
+    if path.suffix == ".nc":
+        check_saving(path, option)
+        return
+    if importlib.util.find_spec("zarr") is None:
+        raise BadInput(f"{option}: writing .zarr needs zarr, which is not installed; write .nc, or pip install zarr")
+    if path.exists():
+        raise BadInput(f"{option}: expected a new name for a zarr folder, got {path}, which exists; choose another")
+    check_target(path, option)
 
 
 def check_folder(path: str | Path | None, option: str) -> None:

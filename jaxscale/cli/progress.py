@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 def _stderr() -> Console:
@@ -29,7 +36,38 @@ def counting(words: str, total: int) -> Iterator[Callable[[int, int], None] | No
     if not console.is_terminal:
         yield None
         return
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), *_left())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(words, total=total)
         yield lambda done, _: bar.update(task, completed=done)
+
+
+@contextmanager
+def sampling(words: str) -> Iterator[Callable[[str, int, int, int], None] | None]:
+    """A bar for chains; yields what to call with (stage, draws done, draws in all, divergences), or None."""
+    console = _stderr()
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("draws per chain, {task.fields[divergences]} diverged"),
+        *_left(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(f"{words}: compiling", total=None, divergences=0)
+        stages: set[str] = set()
+
+        def tell(stage: str, done: int, total: int, divergences: int) -> None:
+            if stage not in stages:  # the speed of another stage says nothing about the time left
+                stages.add(stage)
+                bar.reset(task, total=total, description=f"{words}: {stage}")
+            bar.update(task, completed=done, divergences=divergences)
+
+        yield tell
+
+
+def _left() -> tuple[TimeRemainingColumn, TextColumn]:
+    return TimeRemainingColumn(), TextColumn("left")

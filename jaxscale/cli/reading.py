@@ -3,30 +3,59 @@
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.objectives import Pooled
+from jaxscale.objectives.likelihood import Likelihood
+from jaxscale.objectives.parse import objective_from_name
 from jaxscale.studies import Study
 
 
-def whole(text: str, option: str, least: int) -> int:
+def whole(text: str, option: str, least: int, like: int = 4000) -> int:
     """A whole number of at least `least`. Raises `BadInput`."""
     try:
         value = int(text)
     except ValueError:
         value = None
     if value is None or value < least:
-        raise BadInput(f"{option}: expected a whole number of at least {least}, got {text}; write it like 4000")
+        raise BadInput(f"{option}: expected a whole number of at least {least}, got {text}; write it like {like}")
     return value
 
 
-def joint(law: AbstractLaw, split: str | None, group: str | None, study: Study) -> AbstractLaw:
-    """The law itself, or one for all groups with the parameters in `split` separate. Raises `BadInput`."""
-    if split is None:
+def likelihood_of(text: str) -> Likelihood:
+    """A noise model by its name. Raises `BadInput`, on a penalty too."""
+    try:
+        chosen = objective_from_name(text)
+    except BadInput as error:
+        raise BadInput(str(error).replace("objective", "--likelihood", 1)) from None
+    if not isinstance(chosen, Likelihood):
+        raise BadInput(
+            f"--likelihood: expected a noise model, got the penalty {text}, which has no scale and so no posterior; "
+            "use student-t:5, gaussian or huber-density:1"
+        )
+    return chosen
+
+
+def joint(
+    law: AbstractLaw, split: str | None, group: str | None, study: Study, partial: str | None = None
+) -> AbstractLaw:
+    """The law itself, or one for all groups: parameters in `split` separate, those in `partial` partially pooled.
+
+    Raises `BadInput`.
+    """
+    if split is None and partial is None:
         return law
-    names = [name.strip() for name in split.split(",") if name.strip()]
-    if not names:
-        raise BadInput(f"--split: expected parameters separated by commas, got {split!r}; write it as in --split E,A")
+    levels = {"--split": _names(split, "--split"), "--partial": _names(partial, "--partial")}
+    asked = "--split" if split is not None else "--partial"
     if not study.groups:
         raise BadInput(
-            f"--split: expected --group with the column that tells the data sets of {study.name!r} apart, got "
+            f"{asked}: expected --group with the column that tells the data sets of {study.name!r} apart, got "
             f"{'none' if group is None else repr(group)}; the columns are {', '.join(list(study.table)[:20])}"
         )
-    return Pooled(law, names, study.groups)
+    return Pooled(law, levels["--split"], study.groups, levels["--partial"])
+
+
+def _names(text: str | None, option: str) -> list[str]:
+    if text is None:
+        return []
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise BadInput(f"{option}: expected parameters separated by commas, got {text!r}; write it as in {option} E,A")
+    return names

@@ -30,6 +30,7 @@ from jaxscale.solve.problem import AbstractView, Split, Vector
 _ROOT_STEPS = 50
 _GROWTH = 1.3  # of the walk's steps beyond where a parabola would have crossed
 _MOST = 40  # such steps: then the side counts as not bounded
+_FLAT = 1e-6  # share of the threshold: a deviance that rises by less in each of two steps has reached its limit
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ class _Walk:
         found = _Side([], None, [])
         c, stride = self.centre, self.stride
         s, t = jnp.zeros((), self.dtype), jnp.zeros(self.slice.across.shape[1], self.dtype)
-        deviance = 0.0
+        deviance, flat = 0.0, 0
         for i in range(self.points + _MOST):
             stride = stride if i < self.points else stride * _GROWTH
             there = c + sign * stride
@@ -220,6 +221,9 @@ class _Walk:
             found.seen.append((there, new))
             if new > self.threshold:
                 found.end = self._crossing(c, there, deviance, new, s, t)
+                return found
+            flat = flat + 1 if abs(new - deviance) < _FLAT * self.threshold else 0
+            if flat == 2:  # on into coordinates where rounding would decide
                 return found
             c, s, t, deviance = there, s_new, t_new, new
         return found

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
+from jaxscale.core.errors import BadInput
 from jaxscale.core.parametric import AbstractParametric, param
 from jaxscale.core.runs import Runs
 
@@ -45,6 +46,11 @@ class InputNoise(AbstractParametric):
     def __call__(self, runs: Runs) -> Float[Array, " n"]:
         log_sigma = jnp.broadcast_to(jnp.log(self.sigma), runs.target.shape)
         for name, term in self.by.items():
+            if name not in runs.inputs:
+                raise BadInput(
+                    f"noise: expected inputs of the law ({', '.join(runs.inputs)}) for the noise to grow with, got "
+                    f"{name!r}; name one of those"
+                )
             logs = jnp.log(runs.inputs[name])
             centre = jnp.sum(runs.weight * logs) / jnp.sum(runs.weight)
             log_sigma = log_sigma + term.slope * (logs - centre)

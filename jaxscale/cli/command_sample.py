@@ -1,0 +1,135 @@
+"""`jaxscale sample`: a table and a law, to a diagnosed posterior."""
+
+from typing import Annotated
+
+import typer
+
+from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+
+
+@answers
+def sample(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json), or data:NAME.")],
+    law: Annotated[str, typer.Option(help="Name of the law; see `jaxscale laws`.")] = "Chinchilla",
+    map: Annotated[
+        list[str] | None, typer.Option(help="symbol=column[unit], as in D=tokens[B]; loss is the output.")
+    ] = None,
+    where: Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')] = None,
+    likelihood: Annotated[
+        str, typer.Option(help="student-t:5, gaussian, huber-density:1; student-t:5:N has noise that grows with N.")
+    ] = "student-t:5",
+    fix: Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column that tells data sets apart, for a joint law.")] = None,
+    split: Annotated[str | None, typer.Option(help="Parameters separate per group, as in E,A.")] = None,
+    partial: Annotated[
+        str | None, typer.Option(help="Parameters that scatter around a common value; the others are shared.")
+    ] = None,
+    run_id: Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")] = None,
+    draws: Annotated[str, typer.Option(metavar="N", help="Draws of each chain.")] = "1000",
+    chains: Annotated[str, typer.Option(metavar="N", help="Number of chains.")] = "4",
+    bagged: Annotated[
+        str, typer.Option(metavar="N", help="Posteriors of N resamples of the runs as well; 0 for none.")
+    ] = "0",
+    folder: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where --bagged keeps finished chunks, to go on after a stop.")
+    ] = None,
+    starts: Annotated[int, typer.Option(help="Cold starts of the search for modes.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of starts, chains and resamples.")] = 0,
+    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+    save: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Keep mode and draws for `predict` and `plan`.")
+    ] = None,
+    tree: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the chains for ArviZ, as .nc or .zarr.")
+    ] = None,
+    plot: Annotated[str | None, typer.Option(metavar="DIR", help="Write figures into this folder.")] = None,
+) -> int:
+    """Sample the posterior of a law and diagnose it. Exit status 1 where it is not to be believed."""
+    from jaxscale import infer
+    from jaxscale.cli import inputs, output
+    from jaxscale.cli.clock import Clock
+    from jaxscale.cli.progress import counting, sampling, waiting
+    from jaxscale.cli.reading import joint, likelihood_of, whole
+    from jaxscale.core.errors import BadInput
+    from jaxscale.report import bagging, posterior_summary, record, text
+    from jaxscale.report.posterior_tree import posterior_tree, write_tree
+
+    length = whole(draws, "--draws", least=8, like=1000)
+    many = whole(chains, "--chains", least=2, like=4)
+    lanes = whole(bagged, "--bagged", least=0, like=1000)
+    if lanes == 1:
+        raise BadInput("--bagged: expected 0 or at least 2 resamples, got 1; write it like 1000")
+    if folder is not None and not lanes:
+        raise BadInput("--folder: expected with --bagged, whose chunks it keeps, got it without; add --bagged 1000")
+    whole(str(starts), "--starts", least=0)
+    whole(str(seed), "--seed", least=0)
+    output.check_target(json, "--json")
+    output.check_saving(save, "--save")
+    output.check_tree(tree, "--tree")
+    output.check_folder(folder, "--folder")
+    output.check_folder(plot, "--plot")
+    chosen = likelihood_of(likelihood)
+    model = inputs.law_class(law)()
+    inputs.fixed_of(fix or (), model)
+    study = inputs.study_of(file, map or (), where, group=group, run_id=run_id)
+    model = joint(model, split, group, study, partial)
+    held = inputs.fixed_of(fix or (), model)
+
+    out = output.console(json)
+    bags = None
+    with Clock() as clock:
+        with waiting(f"searching the modes of {record.law_name(model)} on {len(study)} runs (the first time compiles)"):
+            mode = infer.fit(model, study, chosen, fixed=held, prior=True, starts=starts, seed=seed)
+        with sampling("sampling") as tell:
+            found = infer.sample_from(mode, key=seed, draws=length, chains=many, progress=tell)
+        if lanes:
+            with counting("posteriors of resamples", lanes) as count:
+                bags = infer.bag(mode, lanes, key=seed, folder=folder, progress=count)
+        ensemble = found.ensemble if bags is None else bags.ensemble
+    seconds = clock.seconds
+
+    output.say(out, posterior_summary.posterior_sentence(found, study.name))
+    output.say(out)
+    out.print(posterior_summary.posterior_table(found))
+    output.say(out)
+    output.say(out, posterior_summary.verdict_line(found))
+    output.say(out, text.certificate_line(mode).replace("Certificate", "Certificate of the mode", 1))
+    if bags is not None:
+        output.say(out)
+        output.say(out, bagging.bagging_sentence(bags))
+        output.say(out)
+        out.print(bagging.bagging_table(bags))
+        output.say(out)
+        output.say(out, bagging.MISMATCH)
+    doubts = [*record.warnings_of(mode), *found.remarks, *(() if bags is None else bags.remarks)]
+    output.notes(out, "Remarks", doubts)
+    output.say(out)
+    output.say(out, text.reach_sentence(mode))
+    if save is not None:
+        from jaxscale.report.store import save as keep
+
+        keep(save, mode, ensemble)
+        kind = "chains" if bags is None else "bagged posteriors, whose spread is the honest one"
+        output.say(out, f"{save} keeps the mode and the draws of the {kind}.")
+    if tree is not None or plot is not None:
+        with waiting("predicting the runs"):
+            made = posterior_tree(found, key=seed)
+        if tree is not None:
+            write_tree(tree, made)
+        if plot is not None:
+            from jaxscale.report.plots import figures
+            from jaxscale.report.plots.posterior import posterior_figures
+
+            with waiting("drawing"):
+                paths = output.write_figures(plot, figures(mode, ensemble))
+                paths += output.write_figures(plot, posterior_figures(made))
+            output.notes(out, "Figures", [str(path) for path in paths])
+    trusted = found.diagnosis.passed and (bags is None or bags.passed)
+    output.notes(out, "Next", bagging.next_steps(mode, ensemble, trusted, save))
+    output.say(out)
+    output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
+    answer = posterior_summary.posterior_record(found) | {"seconds": seconds}
+    answer["bagged"] = None if bags is None else bagging.bagging_record(bags)
+    answer["warnings"] = [*answer["warnings"], *(() if bags is None else bags.remarks)]
+    output.write_json(json, answer)
+    return GOOD if mode.certificate.certified and trusted else NOT_CERTIFIED
