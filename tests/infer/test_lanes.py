@@ -182,6 +182,7 @@ def test_later_rounds_agree_with_quadrature(bent: Fit) -> None:
     np.testing.assert_array_equal(found.z[same], once.z[same])
 
 
+@pytest.mark.slow
 def test_nuts_agrees_with_quadrature(bent: Fit) -> None:
     """A slope of zero may fail the gates, as modes merge; a negative one has a single mode, with m^2 pressed to 0."""
     found = drawn(bent, ALIKE, CURVED_TARGET, CHAINS_ONLY)

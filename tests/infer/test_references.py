@@ -25,9 +25,7 @@ def farthest(ours: Any, theirs: Any) -> float:
 
 
 # Each compiles its own sampler; the smallest law stands for all in a quick run.
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n == "hestness" else pytest.mark.slow) for n in sorted(RECORDS)]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) for n in sorted(RECORDS)])
 def test_posterior_agrees_with_its_reference(name: str, data_dir: Path) -> None:
     record, pair = RECORDS[name], reference.pairs()[name]
     study = pair.study()

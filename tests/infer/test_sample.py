@@ -186,6 +186,7 @@ def test_a_funnel_takes_the_dense_engine() -> None:
 
 
 @pytest.mark.x64
+@pytest.mark.slow
 def test_two_devices_give_the_same_draws(conjugate: Any) -> None:
     """Three chains on two devices: one device holds a copy that is not run."""
     code = (
