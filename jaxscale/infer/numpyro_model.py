@@ -25,6 +25,7 @@ from jaxscale.infer.fit import as_runs
 from jaxscale.infer.predictive import draw_prior
 from jaxscale.objectives.likelihood import Likelihood, student_t
 from jaxscale.objectives.model import Model
+from jaxscale.objectives.residual import LogResidual
 from jaxscale.solve.problem import split
 
 
@@ -60,7 +61,8 @@ class Observed(dist.Distribution):
 
     @property
     def support(self) -> constraints.Constraint:
-        return constraints.real
+        # NumPyro puts a feasible value where it masks: the log of a zero would spoil the gradient.
+        return constraints.positive if isinstance(self.likelihood.residual, LogResidual) else constraints.real
 
     def sample(self, key: Array | None, sample_shape: tuple[int, ...] = ()) -> Array:
         assert key is not None

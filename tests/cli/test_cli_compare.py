@@ -14,6 +14,8 @@ from jaxscale.infer.predictive import log_likelihood
 
 from .conftest import MAPS, invoke
 
+pytestmark = pytest.mark.slow  # compiling the programs of several laws takes a minute
+
 LAWS = ("--laws", "PowerLaw,powerlawwithfloor", "--map", "m=m", "--map", "loss=loss", "--group", "kind")
 
 

@@ -27,6 +27,8 @@ from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.objectives.residual import RawResidual
 from jaxscale.report.store import save
 
+pytestmark = pytest.mark.slow  # compiling the programs of several laws takes a minute
+
 MCSE = 4
 SIGMA = 0.25  # as the closed form of `exact` has it
 PRIOR_MEAN, PRIOR_PRECISION = np.array([5.0, 0.0]), np.diag([1 / 5.0**2, 1.0])  # as Trend declares

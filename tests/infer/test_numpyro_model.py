@@ -9,7 +9,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro.infer import Predictive
-from numpyro.infer.util import log_density, potential_energy
+from numpyro.infer.util import initialize_model, log_density, potential_energy
 from scipy import stats
 
 from jaxscale.core import priors as p
@@ -22,6 +22,7 @@ from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.numpyro_model import numpyro_model
 from jaxscale.infer.problem import FitProblem
+from jaxscale.laws.loss.hestness import PowerLawWithFloor
 from jaxscale.objectives.likelihood import student_t
 from jaxscale.objectives.model import Model
 from jaxscale.solve.problem import split
@@ -149,3 +150,22 @@ def test_a_simplex_has_no_direct_prior_draws() -> None:
     seeded = numpyro.handlers.seed(numpyro_model(Mixed(), ragged_runs()), 0)
     with pytest.raises(BadInput, match="draws on a simplex are not supported"):
         seeded()
+
+
+def test_runs_of_no_weight_leave_the_gradient_finite() -> None:
+    """Equal to that of the model without these runs."""
+    x = np.geomspace(1e8, 1e10, 12)
+    loss = 2.0 + 400 * x**-0.35
+    weight = np.tile([1.0, 0.0], 6)
+    found = []
+    for runs in (
+        Runs.of({"m": x}, loss, weight=weight),
+        Runs.of({"m": x[::2]}, loss[::2]),
+    ):
+        model = numpyro_model(PowerLawWithFloor(), runs)
+        info = initialize_model(jax.random.key(0), model)
+        point = jax.tree.map(jnp.zeros_like, info.param_info.z)
+        found.append(jax.grad(info.potential_fn)(point))
+    eps = float(jnp.finfo(jnp.zeros(()).dtype).eps)
+    for name, value in found[0].items():
+        np.testing.assert_allclose(value, found[1][name], rtol=1e3 * eps, atol=1e3 * eps)

@@ -153,6 +153,7 @@ def two_modes(request: pytest.FixtureRequest) -> Posterior:
     return sample(request.param(), squared_runs(), likelihood, fixed=KNOWN, starts=8, draws=200)
 
 
+@pytest.mark.slow
 def test_a_second_mode_is_seen(two_modes: Posterior) -> None:
     assert set(two_modes.starts) == {0, 1}
     signs = np.sign(two_modes.z[..., 0])
@@ -161,6 +162,7 @@ def test_a_second_mode_is_seen(two_modes: Posterior) -> None:
     assert np.all(signs == signs[:, :1])
 
 
+@pytest.mark.slow
 def test_a_second_mode_is_refused(two_modes: Posterior) -> None:
     found = two_modes
     assert found.engine == "nuts:curved+dense"  # tried, and of no avail

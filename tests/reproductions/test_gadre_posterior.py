@@ -40,6 +40,7 @@ pytestmark = pytest.mark.slow
 SPLITS = {"floors": ("E",), "all but the exponent": ("E", "a", "b")}
 CUT = 5e20  # FLOP
 M = 20.0
+DRAWS = 4000  # a chain: standard deviations to 1 %
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +53,11 @@ def members(study: Study) -> dict[str, Study]:
 
 
 def separate(study: Study) -> dict[str, Posterior]:
-    return {label: sample(Gadre(), one, student_t()) for label, one in members(study).items()}
+    return {label: sample(Gadre(), one, student_t(), draws=DRAWS) for label, one in members(study).items()}
 
 
 def joint(study: Study, split: tuple[str, ...]) -> Posterior:
-    return sample(Pooled(Gadre(), split, study.groups), study, student_t())
+    return sample(Pooled(Gadre(), split, study.groups), study, student_t(), draws=DRAWS)
 
 
 def tenfold(posterior: Posterior, one: Study, group: int | None = None) -> np.ndarray:
