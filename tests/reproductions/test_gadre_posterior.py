@@ -4,15 +4,15 @@ Yes. Standard deviation of the loss at ten times the largest compute of each cor
 
 | corpus of training | alone | floors separate | all but the exponent separate |
 |---|---|---|---|
-| C4 | .050 | .023 | .029 |
-| RedPajama | .027 | .021 | .023 |
-| RefinedWeb | .032 | .021 | .024 |
+| C4 | .048 | .023 | .029 |
+| RedPajama | .026 | .021 | .023 |
+| RefinedWeb | .031 | .021 | .023 |
 
 All priors and the Student-t likelihood are the package's own; apart, each corpus has its own noise scale as well.
 
 Tighter, but not clearly better: the eight runs above 5e20 FLOP, held out, are missed by .044 nats (root mean square)
 from each corpus alone, by .041 with separate floors, by .039 with all but the exponent separate; their mean log
-predictive densities are 1.74, 1.72 and 1.80, sums that differ by half a nat. All three miss C4's largest run by .08 to
+predictive densities are 1.75, 1.73 and 1.80, sums that differ by half a nat. All three miss C4's largest run by .08 to
 .12, and with shared costs RefinedWeb's largest is missed by .06 instead of .02: a part of the tightness is bought with
 an assumption that these corpora do not quite obey.
 
