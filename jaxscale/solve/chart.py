@@ -49,8 +49,8 @@ def whitener(curvature: Any) -> np.ndarray:
     """
     h = np.asarray(curvature, np.float64)
     rounding = float(jnp.finfo(jnp.asarray(curvature).dtype).eps) * max(h.shape[-1], 1)
-    size = np.sqrt(np.maximum(np.abs(np.diagonal(h, axis1=-2, axis2=-1)), np.finfo(np.float64).tiny))
-    size = np.where(size > 0, size, 1.0)
+    size = np.sqrt(np.abs(np.diagonal(h, axis1=-2, axis2=-1)))
+    size = np.where(size > 0, size, 1.0)  # a vanished direction has no scale of its own: any will do, one fits float32
     eigenvalues, vectors = np.linalg.eigh(h / (size[..., :, None] * size[..., None, :]))
     floor = rounding * np.maximum(eigenvalues[..., -1:], 1.0)
     return vectors / np.sqrt(np.maximum(eigenvalues, floor))[..., None, :] / size[..., :, None]

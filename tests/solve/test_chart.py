@@ -35,6 +35,13 @@ def test_flat_directions_get_the_scale_that_rounding_resolves() -> None:
     assert lengths[1] == pytest.approx(1 / np.sqrt(rounding))
 
 
+def test_a_vanished_direction_has_a_scale_that_float32_holds() -> None:
+    """Where H says nothing of a direction, its scale is what rounding resolves of a unit."""
+    s = whitener(np.array([[4.0, 0.0], [0.0, 0.0]], np.float32))
+    rounding = 2 * float(np.finfo(np.float32).eps)
+    np.testing.assert_allclose(np.abs(s), [[0.0, 0.5], [rounding**-0.5, 0.0]], rtol=1e-12)
+
+
 def test_units_do_not_matter() -> None:
     h, units = badly_scaled(), np.logspace(3, -3, 6)
     rescaled = whitener(h / np.outer(units, units)) / units[:, None]
