@@ -1,7 +1,8 @@
 """Precision by environment, strict promotion, data where it lies.
 
 `JAXSCALE_X64=0` runs the suite in float32; the default is float64. `JAXSCALE_DATA_DIR` names the folder
-of public measurements; tests that need it skip, saying so, where it is not set.
+of public measurements; tests that need it skip, saying so, where it is not set. Seven tenths of a first run are XLA
+compiling: both workers, and the next run, share what is compiled through a folder in `.pytest_cache`.
 """
 
 import os
@@ -14,6 +15,9 @@ X64 = os.environ.get("JAXSCALE_X64", "1") != "0"
 jax.config.update("jax_enable_x64", X64)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# An entry is named by its program, the flags and the versions, so an old one is never taken for a new one.
+jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".pytest_cache" / "xla"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
