@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +18,6 @@ import numpy as np
 from benchmarks.measure import clock, least
 from benchmarks.plain import Plain
 from benchmarks.workload import workload
-from jaxscale.core.runs import Runs
 from jaxscale.infer import convergence
 from jaxscale.infer.bag import bag
 from jaxscale.infer.bootstrap import resamples
@@ -60,7 +60,7 @@ def measured(lanes: int, repeats: int, sample: int, draws: int = 500) -> dict[st
     assert weights.weight is not None
     seconds, ess, steps = [], [], []
     for weight in weights.weight[:, : runs.size]:
-        resampled = Runs(runs.inputs, runs.target, weight, runs.group, runs.cluster, runs.noise)
+        resampled = eqx.tree_at(lambda r: r.weight, runs, weight)
         plain = Plain(Chinchilla(), resampled, student_t(5), warmup=draws, draws=draws, chains=2)
         plain.run(0)  # compiles
         with clock() as cost:

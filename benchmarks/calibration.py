@@ -9,6 +9,7 @@ prior, likelihood, chart, sampler and weights are all right.
 from dataclasses import dataclass, replace
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +22,7 @@ from jaxscale.infer.importance import Importance
 from jaxscale.infer.lanes import CHAINS, Lanes, LaneSettings, lanes_per_call, posterior_lanes
 from jaxscale.infer.predictive import predictive, prior_draws
 from jaxscale.infer.problem import Resample
+from jaxscale.infer.rows import row_keys
 from jaxscale.objectives.likelihood import Likelihood, student_t
 from jaxscale.solve.problem import Split
 
@@ -95,7 +97,7 @@ def template(law: AbstractLaw, runs: Runs, likelihood: Likelihood, seed: int = 0
 
 def retargeted(runs: Runs, target: Any) -> Runs:
     """The same design with other losses."""
-    return Runs(runs.inputs, target, runs.weight, runs.group, runs.cluster, runs.noise)
+    return eqx.tree_at(lambda r: r.target, runs, target)
 
 
 def run_lanes(
@@ -113,7 +115,7 @@ def run_lanes(
         context = Resample(
             weight=None if weights is None else jnp.asarray(weights[index]), target=jnp.asarray(targets[index])
         )
-        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(rows))
+        keys = row_keys(key, first, rows)
         begin = None if starts is None else starts[index]
         parts.append(posterior_lanes(mode, context, keys, min(rows, len(targets) - first), settings, begin))
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)

@@ -88,8 +88,7 @@ class Simulated:
 
     def asked(self, z: np.ndarray) -> np.ndarray:
         """Quantities (m, draw, q) of unconstrained draws (m, draw, p)."""
-        flat = jnp.asarray(z.reshape(-1, z.shape[-1]))
-        return np.asarray(self._asked(models(self.mode.problem.split, flat).law)).reshape(*z.shape[:2], -1)
+        return np.asarray(self._asked(models(self.mode.problem, z).law)).reshape(*z.shape[:2], -1)
 
     def judged(self, method: str, z: np.ndarray, ok: np.ndarray) -> Coverage:
         """Central intervals of the draws, of the simulations that are `ok`."""

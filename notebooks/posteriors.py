@@ -138,7 +138,7 @@ for ax, name in zip(figure.subplots(1, 3, sharey=True), names[-3:], strict=True)
     ax.set(yticks=range(len(found)), yticklabels=list(found), ylim=(len(found) - 0.5, -0.5), xlabel=name)
     ax.spines[["top", "right", "left"]].set_visible(False)
 figure.suptitle(f"{SIMULATED}Four answers to one question", x=0.01, ha="left", fontsize=11)
-figure  # noqa: B018
+figure  # noqa: B018  a cell shows its last value
 
 # %% [markdown]
 # On the reconstructed runs the posterior's standard deviations are 0.6 to 0.8 of the bootstrap's (of B, whose

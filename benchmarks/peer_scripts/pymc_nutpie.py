@@ -13,8 +13,8 @@ import time
 
 wall = time.perf_counter()
 import numpy as np  # noqa: E402  imports are part of what is timed
-import nutpie  # noqa: E402
-import pymc as pm  # noqa: E402
+import nutpie  # noqa: E402  timed too
+import pymc as pm  # noqa: E402  timed too
 
 imported = time.perf_counter() - wall
 NAMES = ("E", "A", "B", "alpha", "beta", "sigma")

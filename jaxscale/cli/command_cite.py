@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from jaxscale.cli import options
 from jaxscale.cli.guard import answers
 
 
@@ -13,7 +14,7 @@ def cite(
     what: Annotated[
         str | None, typer.Argument(metavar="[LAW|FIT|data:NAME]", help="A law, a saved fit, a data set.")
     ] = None,
-    trust: Annotated[bool, typer.Option(help="Import a custom law from where it was defined: runs its file.")] = False,
+    trust: options.Trust = False,
 ) -> None:
     """Print BibTeX for a law, for everything a saved fit rests on, for a data set, or for jaxscale itself."""
     from importlib.metadata import version

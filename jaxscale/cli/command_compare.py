@@ -4,30 +4,29 @@ from typing import Annotated
 
 import typer
 
+from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
 
 
 @answers
 def compare(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json), or data:NAME.")],
+    file: options.Table,
     laws: Annotated[str, typer.Option(help="Names of two laws or more, as in Chinchilla,KaplanND.")],
-    map: Annotated[
-        list[str] | None, typer.Option(help="symbol=column[unit], as in D=tokens[B]; loss is the output.")
-    ] = None,
-    where: Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')] = None,
+    map: options.Map = None,
+    where: options.Where = None,
     likelihood: Annotated[str, typer.Option(help="student-t:5, gaussian, huber-density:1.")] = "student-t:5",
     group: Annotated[str | None, typer.Option(help="Column that tells data sets apart: each is left out once.")] = None,
     run_id: Annotated[
         str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to: left out as one.")
     ] = None,
-    draws: Annotated[str, typer.Option(metavar="N", help="Draws of each chain.")] = "1000",
-    chains: Annotated[str, typer.Option(metavar="N", help="Number of chains.")] = "4",
+    draws: options.Draws = "1000",
+    chains: options.Chains = "4",
     at: Annotated[
         list[str] | None, typer.Option(help="A point to predict by every law, as in N=70e9,D=1.4e12; may be repeated.")
     ] = None,
     starts: Annotated[int, typer.Option(help="Cold starts of the search for modes.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and chains.")] = 0,
-    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+    json: options.Json = None,
 ) -> int:
     """Compare laws on the same runs by what they say of runs left out. Exit status 1 where a posterior failed."""
     from jaxscale import infer

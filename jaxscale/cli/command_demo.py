@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
 
 
@@ -12,7 +13,7 @@ from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
 def demo(
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for figures and the saved fit.")] = "jaxscale-demo",
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits.")] = "4000",
-    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+    json: options.Json = None,
 ) -> int:
     """Fit, certify, bootstrap, forecast, plan and draw a SIMULATED study. Takes about a minute the first time."""
     from jaxscale import infer

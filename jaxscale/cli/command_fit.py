@@ -4,33 +4,32 @@ from typing import Annotated
 
 import typer
 
+from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
 
 
 @answers
 def fit(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json), or data:NAME.")],
-    law: Annotated[str, typer.Option(help="Name of the law; see `jaxscale laws`.")] = "Chinchilla",
-    map: Annotated[
-        list[str] | None, typer.Option(help="symbol=column[unit], as in D=tokens[B]; loss is the output.")
-    ] = None,
-    where: Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')] = None,
+    file: options.Table,
+    law: options.Law = "Chinchilla",
+    map: options.Map = None,
+    where: options.Where = None,
     objective: Annotated[
         str, typer.Option(help="log-huber:1e-3, log-lad, log-squares, student-t:5, ...")
     ] = "log-huber:1e-3",
-    fix: Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")] = None,
+    fix: options.Fix = None,
     group: Annotated[str | None, typer.Option(help="Column that tells data sets apart, for a joint fit.")] = None,
     split: Annotated[
         str | None, typer.Option(help="Parameters separate per group, as in E,A; the others are shared.")
     ] = None,
     partial: Annotated[str | None, typer.Option(help="Needs priors: see `jaxscale sample`.", hidden=True)] = None,
-    run_id: Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")] = None,
+    run_id: options.RunId = None,
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits; 0 for none.")] = "0",
     starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and bootstrap.")] = 0,
-    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+    json: options.Json = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Keep the fit for `predict` and `plan`.")] = None,
-    plot: Annotated[str | None, typer.Option(metavar="DIR", help="Write figures into this folder.")] = None,
+    plot: options.Plot = None,
 ) -> int:
     """Fit a law to a table of runs and certify the optimum. Exit status 1 where it is not certified."""
     from jaxscale import infer

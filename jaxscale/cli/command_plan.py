@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
+from jaxscale.cli import options
 from jaxscale.cli.guard import answers
 
 
 @answers
 def plan(
-    fit: Annotated[str, typer.Argument(metavar="FIT", help="A file written by `fit --save` or `sample --save`.")],
+    fit: options.Saved,
     flops: Annotated[str | None, typer.Option(help="Budget in FLOP, as in 1e24.")] = None,
     loss: Annotated[str | None, typer.Option(help="Instead: the loss to reach; the budget is the answer.")] = None,
     min_ratio: Annotated[str | None, typer.Option(help="Fewest tokens per parameter.")] = None,
@@ -17,8 +18,8 @@ def plan(
     min_size: Annotated[str | None, typer.Option(help="Fewest parameters, as in 7B.")] = None,
     max_size: Annotated[str | None, typer.Option(help="Most parameters.")] = None,
     group: Annotated[str | None, typer.Option(help="Which group of a joint fit.")] = None,
-    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
-    trust: Annotated[bool, typer.Option(help="Import a custom law from where it was defined: runs its file.")] = False,
+    json: options.Json = None,
+    trust: options.Trust = False,
 ) -> None:
     """The compute-optimal run for a budget (6ND), or the smallest budget that reaches a loss."""
     from jaxscale.cli import inputs, output

@@ -5,24 +5,26 @@ from typing import Annotated
 
 import typer
 
+from jaxscale.cli import options
 from jaxscale.cli.guard import answers
 
 
 @answers
 def predict(
-    fit: Annotated[str, typer.Argument(metavar="FIT", help="A file written by `fit --save` or `sample --save`.")],
+    fit: options.Saved,
     at: Annotated[list[str] | None, typer.Option(help="A point, as in N=70e9,D=1.4e12; may be repeated.")] = None,
     file: Annotated[str | None, typer.Option(help="A table of points, with --map.")] = None,
     map: Annotated[list[str] | None, typer.Option(help="symbol=column[unit] for --file.")] = None,
     where: Annotated[str | None, typer.Option(help="Filter on the columns of --file.")] = None,
     group: Annotated[str | None, typer.Option(help="Column of --file with the group's label, for joint fits.")] = None,
-    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+    json: options.Json = None,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write the table as CSV.")] = None,
-    trust: Annotated[bool, typer.Option(help="Import a custom law from where it was defined: runs its file.")] = False,
+    trust: options.Trust = False,
 ) -> None:
     """Predict with intervals, and say how far beyond the data each point lies."""
     from jaxscale.cli import inputs, output
     from jaxscale.core.errors import BadInput
+    from jaxscale.core.files import replacing
     from jaxscale.infer import forecast
     from jaxscale.report import record, text
 
@@ -57,7 +59,8 @@ def predict(
     if missing:
         made["warnings"] = [*made["warnings"], *missing]
     if csv is not None:
-        output.write_file(csv, lambda path: _write_csv(path, made))
+        with replacing(csv) as part:
+            _write_csv(part, made)
     output.write_json(json, made)
 
 

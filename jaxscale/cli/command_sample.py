@@ -4,29 +4,28 @@ from typing import Annotated
 
 import typer
 
+from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
 
 
 @answers
 def sample(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json), or data:NAME.")],
-    law: Annotated[str, typer.Option(help="Name of the law; see `jaxscale laws`.")] = "Chinchilla",
-    map: Annotated[
-        list[str] | None, typer.Option(help="symbol=column[unit], as in D=tokens[B]; loss is the output.")
-    ] = None,
-    where: Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')] = None,
+    file: options.Table,
+    law: options.Law = "Chinchilla",
+    map: options.Map = None,
+    where: options.Where = None,
     likelihood: Annotated[
         str, typer.Option(help="student-t:5, gaussian, huber-density:1; student-t:5:N has noise that grows with N.")
     ] = "student-t:5",
-    fix: Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")] = None,
+    fix: options.Fix = None,
     group: Annotated[str | None, typer.Option(help="Column that tells data sets apart, for a joint law.")] = None,
     split: Annotated[str | None, typer.Option(help="Parameters separate per group, as in E,A.")] = None,
     partial: Annotated[
         str | None, typer.Option(help="Parameters that scatter around a common value; the others are shared.")
     ] = None,
-    run_id: Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")] = None,
-    draws: Annotated[str, typer.Option(metavar="N", help="Draws of each chain.")] = "1000",
-    chains: Annotated[str, typer.Option(metavar="N", help="Number of chains.")] = "4",
+    run_id: options.RunId = None,
+    draws: options.Draws = "1000",
+    chains: options.Chains = "4",
     bagged: Annotated[
         str, typer.Option(metavar="N", help="Posteriors of N resamples of the runs as well; 0 for none.")
     ] = "0",
@@ -35,14 +34,14 @@ def sample(
     ] = None,
     starts: Annotated[int, typer.Option(help="Cold starts of the search for modes.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts, chains and resamples.")] = 0,
-    json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")] = None,
+    json: options.Json = None,
     save: Annotated[
         str | None, typer.Option(metavar="FILE", help="Keep mode and draws for `predict` and `plan`.")
     ] = None,
     tree: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the chains for ArviZ, as .nc or .zarr.")
     ] = None,
-    plot: Annotated[str | None, typer.Option(metavar="DIR", help="Write figures into this folder.")] = None,
+    plot: options.Plot = None,
 ) -> int:
     """Sample the posterior of a law and diagnose it. Exit status 1 where it is not to be believed."""
     from jaxscale import infer

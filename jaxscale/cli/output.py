@@ -4,14 +4,14 @@ import importlib.util
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.files import replacing
 
 _WIDTH = 150
 
@@ -101,24 +101,8 @@ def write_json(target: str | None, record: Any) -> None:
     if target == "-":
         sys.stdout.write(text)
     else:
-        write_file(target, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def write_file(target: str | Path, write: Callable[[Path], Any]) -> None:
-    """`write` fills a temporary file beside the target, which then takes its place at once."""
-    target = Path(target)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    try:
-        write(Path(name))
-        # mkstemp makes private files; a result is as readable as any file the user makes.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        with replacing(target) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 def write_figures(folder: str | Path, figures: Iterable[tuple[str, Any]]) -> list[Path]:
@@ -127,6 +111,7 @@ def write_figures(folder: str | Path, figures: Iterable[tuple[str, Any]]) -> lis
     folder.mkdir(exist_ok=True)
     made = []
     for name, figure in figures:
-        write_file(folder / f"{name}.png", lambda path, figure=figure: figure.savefig(path))
+        with replacing(folder / f"{name}.png") as part:
+            figure.savefig(part)
         made.append(folder / f"{name}.png")
     return made

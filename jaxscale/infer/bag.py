@@ -10,7 +10,7 @@ where the posterior is far too narrow, not defined where $v^* < v$.
 import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import jax
@@ -28,7 +28,7 @@ from jaxscale.infer.fit import Fit
 from jaxscale.infer.lanes import CHAINS, Lanes, LaneSettings, lanes_per_call, posterior_lanes
 from jaxscale.infer.posterior import models
 from jaxscale.infer.resample import AbstractScheme, Pairs, units
-from jaxscale.infer.rows import unchanged
+from jaxscale.infer.rows import row_keys, unchanged
 from jaxscale.objectives.model import Model
 
 _MANY = 0.01  # share of failed lanes from which a bagged posterior is not to be trusted
@@ -71,7 +71,7 @@ class Bagged:
     @cached_property
     def model(self) -> Model:
         """Law and likelihood of every draw, leading axis lane * draw: the mixture of the posteriors."""
-        return self._models(self.lanes)
+        return models(self.fit.problem, self.lanes.z)
 
     @cached_property
     def ensemble(self) -> Ensemble:
@@ -93,7 +93,7 @@ class Bagged:
 
     def widths(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Standard deviation of every parameter under the plain posterior and under the bagged one."""
-        plain, bagged = values(self._models(self.plain)), values(self._models(self.lanes, only=self.lanes.ok))
+        plain, bagged = (values(models(self.fit.problem, z)) for z in (self.plain.z, self.lanes.z[self.lanes.ok]))
         return {name: (np.std(plain[name], axis=0, ddof=1), np.std(bagged[name], axis=0, ddof=1)) for name in plain}
 
     @property
@@ -114,11 +114,6 @@ class Bagged:
                 "bagged intervals."
             )
         return tuple(found)
-
-    def _models(self, lanes: Lanes, only: np.ndarray | None = None) -> Model:
-        z = lanes.z if only is None else lanes.z[only]
-        flat = jnp.asarray(z.reshape(-1, z.shape[-1]), self.fit.problem.runs.target.dtype)
-        return models(self.fit.problem.split, flat)
 
 
 def bag(
@@ -160,19 +155,15 @@ def bag(
     def lanes(first: int, count: int) -> Lanes:
         resample_key, draw_key = jax.random.split(key)
         context = resamples(mode.problem, resample_key, scheme, drawn, jnp.asarray(first), rows)
-        return posterior_lanes(mode, context, _keys(draw_key, first, rows), count, settings)
+        return posterior_lanes(mode, context, row_keys(draw_key, first, rows), count, settings)
 
     parts = []
     for number, first in enumerate(range(0, n, rows)):
         count = min(rows, n - first)
-        make = lambda first=first, count=count: lanes(first, count)  # noqa: E731
-        parts.append(make() if store is None else store.get(number, count, make, lambda found: Lanes(**found)))
+        make = partial(lanes, first, count)
+        parts.append(make() if store is None else store.get(number, count, make, Lanes))
         if progress is not None:
             progress(first + count, n)
     joined = jax.tree.map(lambda *x: np.concatenate(x), *parts)
-    plain = posterior_lanes(mode, unchanged(mode.problem, rows), _keys(key, n, rows), 1, settings)
+    plain = posterior_lanes(mode, unchanged(mode.problem, rows), row_keys(key, n, rows), 1, settings)
     return Bagged(mode, joined, plain, scheme.name)
-
-
-def _keys(key: PRNGKeyArray, first: int, rows: int) -> PRNGKeyArray:
-    return jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(rows))

@@ -6,8 +6,6 @@ refused. Arrays only: nothing in a file is run when it is read.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.files import replacing
 
 _MANIFEST = "manifest.json"
 
@@ -50,8 +49,8 @@ class Folder:
         if not manifest.exists():
             if any(x for x in self.path.iterdir() if not x.name.startswith(".")):
                 raise BadInput(f"{path}: expected an empty folder or one of unfinished chunks; choose another")
-            text = json.dumps(dict(identity), indent=1, sort_keys=True)
-            self._write(_MANIFEST, lambda stream: stream.write(text.encode()))
+            with replacing(manifest) as part:
+                part.write_text(json.dumps(dict(identity), indent=1, sort_keys=True))
         known = json.loads(manifest.read_text())
         differ = sorted(k for k in {*known, *identity} if known.get(k) != identity.get(k))
         if differ:
@@ -60,30 +59,19 @@ class Folder:
                 "differ); choose another folder, or remove this one"
             )
 
-    def get(self, number: int, count: int, make: Callable[[], Any], empty: Callable[[dict[str, Any]], Any]) -> Any:
+    def get[T](self, number: int, count: int, make: Callable[[], T], kind: Callable[..., T]) -> T:
         """Chunk `number` if at least `count` rows of it are there, made and kept otherwise.
 
-        `make` gives a module of arrays, `empty` builds one from arrays by field name.
+        `make` gives a module of arrays; `kind` builds one from its arrays by field name.
         """
         file = self.path / f"chunk-{number:06d}.npz"
         if file.exists():
             with np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             if len(next(iter(arrays.values()))) >= count:
-                return empty({name: x[:count] for name, x in arrays.items()})
+                return kind(**{name: x[:count] for name, x in arrays.items()})
         made = make()
         arrays: dict[str, Any] = {name: np.asarray(x) for name, x in vars(made).items()}
-        self._write(file.name, lambda stream: np.savez(stream, **arrays))
+        with replacing(file) as part, part.open("wb") as stream:
+            np.savez(stream, **arrays)
         return made
-
-    def _write(self, name: str, write: Callable[[Any], Any]) -> None:
-        handle, part = tempfile.mkstemp(prefix=f".{name}.", dir=self.path)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(part, self.path / name)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise

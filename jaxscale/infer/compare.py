@@ -14,9 +14,9 @@ from jaxtyping import PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.results import RESULTS
-from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
+from jaxscale.infer.heldout import compute
 from jaxscale.infer.leave_out import LeaveOneOut, leave_one_out, score_left_out
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.resample import units
@@ -100,9 +100,9 @@ def compare(posteriors: Mapping[str, Posterior], *, key: PRNGKeyArray | int = 0)
     if len(masks) > 1:
         left = [score_left_out(p.fit, masks, jax.random.fold_in(keys[label], 1)) for label, p in posteriors.items()]
         groups = np.stack([np.where(used, np.nansum(np.where(masks, x, 0), axis=0), np.nan) for x in left], axis=1)
-    scale, x = _scale([p.fit.runs for p in posteriors.values()])
-    cuts, beyond = np.zeros(0), None
-    if x is not None:
+    scale, cuts, beyond = None, np.zeros(0), None
+    if known := [c for p in posteriors.values() if (c := compute(p.fit.runs)) is not None]:
+        scale, x = known[0]
         cuts = np.unique(np.quantile(x[used], CUTS, method="inverted_cdf"))
         above = used & (x[None, :] >= cuts[:, None])
         scores = [score_left_out(p.fit, above, jax.random.fold_in(keys[label], 2)) for label, p in posteriors.items()]
@@ -174,14 +174,3 @@ def _same(label: str, fit: Fit, first: Fit) -> None:
             f"compare: expected every law on the same runs, got {len(mine)} for {label} and {len(theirs)} for the "
             "first (or other targets or weights); sample them from one table"
         )
-
-
-def _scale(of: list[Runs]) -> tuple[str | None, np.ndarray | None]:
-    """Compute, from the first law whose inputs have it."""
-    for runs in of:
-        inputs = {name: np.asarray(x, np.float64) for name, x in runs.inputs.items()}
-        if "C" in inputs:
-            return "C", inputs["C"]
-        if {"N", "D"} <= set(inputs):
-            return "6 N D", 6 * inputs["N"] * inputs["D"]
-    return None, None

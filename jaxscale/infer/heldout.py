@@ -173,10 +173,18 @@ def _scale(by: Scale, data: Runs | Table, runs: Runs, law: AbstractLaw) -> tuple
     found = None if isinstance(data, Runs) else _column(data, by, law)
     if found is not None:
         return by, found
-    if by == "C" and {"N", "D"} <= set(runs.inputs):
-        n, d = (np.asarray(runs.inputs[name], np.float64) for name in ("N", "D"))
-        return "6 N D", 6 * n * d
+    training = compute(runs) if by == "C" else None
+    if training is not None:
+        return training
     raise BadInput(f"held-out: expected `by` to be one of {list(runs.inputs)}, got {by!r}; map a column to {by}")
+
+
+def compute(runs: Runs) -> tuple[str, np.ndarray] | None:
+    """Compute by its name and its value for every run: C, or 6ND where there are N and D; None without either."""
+    inputs = {name: np.asarray(runs.inputs[name], np.float64) for name in ("C", "N", "D") if name in runs.inputs}
+    if "C" in inputs:
+        return "C", inputs["C"]
+    return ("6 N D", 6 * inputs["N"] * inputs["D"]) if {"N", "D"} <= set(inputs) else None
 
 
 def _column(data: Table, name: str, law: AbstractLaw) -> np.ndarray | None:

@@ -122,17 +122,6 @@ def _propose(problem: FitProblem, rows: Any, stop: Int[Array, ""], settings: Imp
         return _Drawn(chosen, smoothed.k, ess, mean, jnp.matmul((weight * away).T, away))
 
     def block(problem: FitProblem, rows: Any, stop: Array) -> _Drawn:
-        example = jax.tree.map(_first, rows)
-        nothing = jax.tree.map(
-            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda r: one(problem, *r), example)
-        )
-        local = jnp.arange(rows[-1].shape[0], dtype=stop.dtype)
-        return each(
-            lambda x: jax.lax.cond(x[0] < stop, lambda r: one(problem, *r), lambda _: nothing, x[1]), (local, rows)
-        )
+        return each(lambda row: one(problem, *row), rows, stop)
 
     return over_devices(block, problem, rows, stop)
-
-
-def _first(x: Array) -> Array:
-    return x[0]

@@ -18,14 +18,15 @@ from jaxscale.infer import convergence
 from jaxscale.infer.diagnosis import Gates
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.importance import Importance, importance
-from jaxscale.infer.nuts import NUTS, run, unchart
+from jaxscale.infer.nuts import NUTS, bent, run, unchart
 from jaxscale.infer.problem import FitProblem, Resample
 from jaxscale.infer.refit import refit
+from jaxscale.infer.rows import rows_per_call
 from jaxscale.infer.shard import each, over_devices
 from jaxscale.solve.chart import Chart, whitener
-from jaxscale.solve.curved import CurvedChart, curved
 
 _BYTES = 2**30  # of predictions held at once on an accelerator, where all lanes run side by side
+_LANES = 256
 _TOGETHER = 16  # chains per call of the NUTS program
 PSIS, CHAINS = 0, 1  # the engines, as stored
 
@@ -68,13 +69,10 @@ class Lanes(eqx.Module):
     code: np.ndarray
 
 
-def lanes_per_call(problem: FitProblem, settings: LaneSettings, most: int = 256) -> int:
-    """Lanes of one call of the compiled program, by the bytes they need; a multiple of the number of devices."""
-    itemsize = problem.runs.target.dtype.itemsize
-    side_by_side = 1 if jax.default_backend() == "cpu" else 4 * settings.importance.proposals
-    devices = jax.device_count()
-    rows = max(1, min(most, _BYTES // (problem.runs.size * itemsize * side_by_side)))
-    return -(-rows // devices) * devices
+def lanes_per_call(problem: FitProblem, settings: LaneSettings) -> int:
+    """Lanes of one call of the compiled program; on an accelerator every proposal of each is held at once."""
+    together = 1 if jax.default_backend() == "cpu" else 4 * settings.importance.proposals
+    return rows_per_call(problem, _LANES, _BYTES // together)
 
 
 def posterior_lanes(
@@ -121,15 +119,15 @@ def _chains(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """NUTS for the lanes `some`: draws, effective sizes, R-hat, and whether the gates were passed."""
     chains, gates = settings.chains, settings.gates
-    index = np.repeat(some, chains)
-    of_chain = np.tile(np.arange(chains), len(some))
-    rows = _TOGETHER // chains * chains if chains <= _TOGETHER else chains
-    padded = np.resize(index, -(-len(index) // rows) * rows)
-    affine, own = jax.tree.map(lambda x: x[padded], (charts, context))
-    chart, own = jax.tree.map(lambda x: x[: len(index)], (_bent(problem, affine, own), own))
+    rows = max(1, _TOGETHER // chains)
+    # As many lanes as any call has, the last ones again: one program.
+    lanes = bent(problem, *jax.tree.map(lambda x: x[np.resize(some, rows)], (charts, context)))
+    chart = jax.tree.map(lambda x: x[np.repeat(np.arange(len(some)), chains)], lanes)
+    index, of_chain = np.repeat(some, chains), np.tile(np.arange(chains), len(some))
+    own = jax.tree.map(lambda x: x[index], context)
     key = jax.vmap(jax.random.fold_in)(keys[index], jnp.asarray(settings.importance.rounds + of_chain))
     start = jax.vmap(lambda k: jax.random.normal(k, charts.centre.shape[1:], charts.centre.dtype))(key)
-    found, _ = run(problem, chart, own, start, key, settings.nuts_draws, settings.nuts, pad=rows)
+    found, _ = run(problem, chart, own, start, key, settings.nuts_draws, settings.nuts, pad=rows * chains)
     z = np.asarray(unchart(chart, jnp.asarray(found.y)))
     shape = (len(some), chains, settings.nuts_draws)
     y = np.moveaxis(np.asarray(found.y, np.float64).reshape(*shape, -1), 0, 2)  # chain, draw, lane, coordinate
@@ -140,8 +138,3 @@ def _chains(
     ok = (rhat < gates.rhat) & np.all(ess >= gates.ess, axis=-1) & calm
     kept = np.linspace(0, chains * settings.nuts_draws - 1, settings.importance.draws).round().astype(int)
     return z.reshape(len(some), -1, z.shape[-1])[:, kept], ess, rhat, ok
-
-
-@eqx.filter_jit
-def _bent(problem: FitProblem, charts: Chart, context: Resample) -> CurvedChart:
-    return each(lambda row: curved(problem, *row), (charts, context))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, PRNGKeyArray
+from jaxtyping import Bool, PRNGKeyArray
 
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.importance import Importance
@@ -15,6 +15,7 @@ from jaxscale.infer.predictive import log_likelihood
 from jaxscale.infer.problem import Resample
 from jaxscale.infer.psis import khat_limit, loo
 from jaxscale.infer.resample import units
+from jaxscale.infer.rows import row_keys
 
 _DRAWS = 2000  # of a posterior, evenly spread over its chains: more do not make the weights better
 
@@ -73,14 +74,10 @@ def score_left_out(
         some = masks[first : first + rows]
         kept = np.broadcast_to(weight, (rows, len(weight))).copy()
         kept[: len(some), :count][some] = 0
-        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(rows))
+        keys = row_keys(key, first, rows)
         lanes = posterior_lanes(fit, Resample(weight=jnp.asarray(kept)), keys, len(some), settings)
         for i in np.flatnonzero(lanes.ok):
-            density = log_likelihood(models(fit.problem.split, _as(fit, lanes.z[i])), fit.runs)
+            density = log_likelihood(models(fit.problem, lanes.z[i]), fit.runs)
             score = np.logaddexp.reduce(density, axis=0) - np.log(len(density))
             found[first + i] = np.where(some[i], score, np.nan)
     return found
-
-
-def _as(fit: Fit, z: np.ndarray) -> Array:
-    return jnp.asarray(z, fit.problem.runs.target.dtype)

@@ -18,7 +18,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from jaxscale.core.errors import BadInput
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.shard import each, over_devices
-from jaxscale.solve.curved import CurvedChart
+from jaxscale.solve.chart import Chart
+from jaxscale.solve.curved import CurvedChart, curved
 
 
 class NUTS(eqx.Module):
@@ -100,6 +101,12 @@ def run(
 
 
 @eqx.filter_jit
+def bent(problem: FitProblem, charts: Chart, context: Any = None) -> CurvedChart:
+    """The curved chart of every row of `charts`, in its own context (None: the problem's)."""
+    return each(lambda row: curved(problem, *row), (charts, context))
+
+
+@eqx.filter_jit
 def unchart(charts: CurvedChart, y: Float[Array, "rows draw p"]) -> Float[Array, "rows draw p"]:
     """Draws in unconstrained coordinates, from those in each row's own chart."""
     return jax.vmap(lambda chart, y: jax.vmap(chart)(y))(charts, y)
@@ -147,8 +154,7 @@ def _advance(
     problem: FitProblem, chains: Chain, stop: Int[Array, ""], settings: NUTS, block: int
 ) -> tuple[Chain, Draws]:
     def some(problem: FitProblem, chains: Chain, stop: Array) -> tuple[Chain, Draws]:
-        def one(row: tuple[Array, Chain]) -> tuple[Chain, Draws]:
-            index, chain = row
+        def one(chain: Chain) -> tuple[Chain, Draws]:
             # The kernel keeps its settings from its own start, which is computed again and thrown away unused.
             _, sample = _kernel(problem, chain.chart, chain.context, chain.state.z, chain.state.rng_key, settings)
 
@@ -158,19 +164,9 @@ def _advance(
                     state.z, state.potential_energy, state.energy, state.accept_prob, state.num_steps, state.diverging
                 )
 
-            def idle(state: Any, _: None) -> tuple[Any, Draws]:
-                stay = jnp.zeros_like(state.potential_energy)
-                return state, Draws(state.z, stay, stay, stay, state.num_steps, state.diverging)
-
-            state, draws = jax.lax.cond(
-                index < stop,
-                lambda state: jax.lax.scan(step, state, None, block),
-                lambda state: jax.lax.scan(idle, state, None, block),
-                chain.state,
-            )
+            state, draws = jax.lax.scan(step, chain.state, None, block)
             return eqx.tree_at(lambda c: c.state, chain, state), draws
 
-        size = chains.state.potential_energy.shape[0]
-        return each(one, (jnp.arange(size, dtype=stop.dtype), chains))
+        return each(one, chains, stop)
 
     return over_devices(some, problem, chains, stop)

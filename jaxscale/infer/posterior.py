@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,6 +15,7 @@ from jaxscale.core.results import RESULTS
 from jaxscale.infer.diagnosis import Diagnosis
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
+from jaxscale.infer.problem import FitProblem
 from jaxscale.objectives.model import Model
 from jaxscale.solve.problem import Split
 
@@ -53,8 +55,7 @@ class Posterior:
     @cached_property
     def model(self) -> Model:
         """Law and likelihood of every draw, leading axis chain * draw, chain by chain."""
-        flat = self.z.reshape(-1, self.z.shape[-1])
-        return models(self.fit.problem.split, jnp.asarray(flat, self.fit.problem.runs.target.dtype))
+        return models(self.fit.problem, self.z)
 
     @property
     def ensemble(self) -> Ensemble:
@@ -69,7 +70,11 @@ class Posterior:
         return self.diagnosis.remarks()
 
 
+def models(problem: FitProblem, z: Float[Any, "*m p"]) -> Model:
+    """The model at every row of z, stacked along one leading axis, in the precision of the problem."""
+    return _models(problem.split, jnp.asarray(z.reshape(-1, z.shape[-1]), problem.runs.target.dtype))
+
+
 @eqx.filter_jit
-def models(split: Split, z: Float[Array, "m p"]) -> Model:
-    """The model at every row of z."""
+def _models(split: Split, z: Float[Array, "m p"]) -> Model:
     return jax.vmap(split.tree)(z)

@@ -22,12 +22,12 @@ _BYTES = 2**26  # of predictions held at once
 
 def log_likelihood(model: Model, runs: Runs) -> np.ndarray:
     """Log density of every run's target under every stacked model, shape (models, n), on the host."""
-    return _blocks(_log_likelihood, model, runs, jnp.zeros((_count(model), 0)))
+    return _blocks(_log_likelihood, runs, model)
 
 
 def predictive(model: Model, runs: Runs, key: PRNGKeyArray) -> np.ndarray:
     """One new target of every run from every stacked model, shape (models, n), on the host."""
-    return _blocks(_simulate, model, runs, jax.random.split(key, _count(model)))
+    return _blocks(_simulate, runs, model, jax.random.split(key, jax.tree.leaves(model)[0].shape[0]))
 
 
 def prior_draws(fit: Fit, n: int, key: PRNGKeyArray) -> Model:
@@ -53,31 +53,27 @@ def draw_prior(spec: Spec, key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any
     return jnp.sort(found, axis=-1) if isinstance(spec.support, s.PositiveOrdered) else found
 
 
-def _count(model: Model) -> int:
-    return jax.tree.leaves(model)[0].shape[0]
-
-
-def _blocks(function: Callable[[Model, Array, Runs], Array], model: Model, runs: Runs, each: Array) -> np.ndarray:
+def _blocks(function: Callable[..., Array], runs: Runs, model: Model, *more: Array) -> np.ndarray:
+    """`function(runs, model, *more)` on a few models at a time."""
     if not isinstance(model.objective, Likelihood):
         name = jax.tree.map(lambda x: x[0], model).objective.name
         raise BadInput(f"expected a likelihood, got the penalty {name}, which has no density")
-    count = _count(model)
+    count = jax.tree.leaves(model)[0].shape[0]
     size = max(1, min(count, _BYTES // (8 * runs.size)))
     parts = []
     for first in range(0, count, size):
         # The last block is filled up with its last row, so that all share one program.
         index = np.minimum(np.arange(first, first + size), count - 1)
-        here, keys = jax.tree.map(lambda x, index=index: x[index], (model, each))
-        part = function(here, keys, runs)
-        parts.append(np.asarray(part)[: count - first])
+        some = jax.tree.map(lambda x, index=index: x[index], (model, *more))
+        parts.append(np.asarray(function(runs, *some))[: count - first])
     return np.concatenate(parts)
 
 
 @eqx.filter_jit
-def _log_likelihood(model: Model, _: Array, runs: Runs) -> Float[Array, "m n"]:
+def _log_likelihood(runs: Runs, model: Model) -> Float[Array, "m n"]:
     return jax.vmap(lambda one: one.objective.log_density(predict(one.law, runs), runs))(model)
 
 
 @eqx.filter_jit
-def _simulate(model: Model, keys: Array, runs: Runs) -> Float[Array, "m n"]:
+def _simulate(runs: Runs, model: Model, keys: Array) -> Float[Array, "m n"]:
     return jax.vmap(lambda one, key: one.objective.simulate(key, predict(one.law, runs), runs))(model, keys)

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxscale.core.results import RESULTS
 from jaxscale.infer.problem import FitProblem, Resample
@@ -20,11 +20,19 @@ _ROWS = 2048
 _BYTES = 2**26  # of resamples held at once
 
 
-def rows_per_call(problem: FitProblem, most: int = _ROWS) -> int:
-    """Rows of one call of the compiled program: set by the number of runs and devices, not by how many are asked."""
+def rows_per_call(problem: FitProblem, most: int = _ROWS, budget: int = _BYTES) -> int:
+    """Rows of one call of the compiled program: set by the number of runs and devices, not by how many are asked.
+
+    At most `most`, and as many as `budget` bytes hold at one number per run; a multiple of the number of devices.
+    """
     devices = jax.device_count()
-    rows = max(1, min(most, _BYTES // (problem.runs.size * problem.runs.target.dtype.itemsize)))
+    rows = max(1, min(most, budget // (problem.runs.size * problem.runs.target.dtype.itemsize)))
     return -(-rows // devices) * devices
+
+
+def row_keys(key: PRNGKeyArray, first: int, rows: int) -> PRNGKeyArray:
+    """Keys of the rows `first` to `first + rows`; that of row i depends on `key` and i alone."""
+    return jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(rows))
 
 
 def unchanged(problem: FitProblem, rows: int) -> Resample:

@@ -15,13 +15,12 @@ from jaxscale.core.law import AbstractLaw
 from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.diagnosis import Diagnosis, Gates, diagnose
 from jaxscale.infer.fit import Fit, fit
-from jaxscale.infer.nuts import NUTS, Draws, run, unchart
+from jaxscale.infer.nuts import NUTS, Draws, bent, run, unchart
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.problem import FitProblem
-from jaxscale.infer.shard import each
 from jaxscale.objectives.likelihood import Likelihood, student_t
 from jaxscale.solve.chart import Chart, whitener
-from jaxscale.solve.curved import CurvedChart, curved
+from jaxscale.solve.curved import CurvedChart
 
 NEAR = 7.0  # an optimum of less than a thousandth of the best one's mass (as Laplace has it) is not worth a chain
 _SPREAD = 2.0  # of the starts, in posterior standard deviations: R-hat wants them over-dispersed
@@ -112,14 +111,8 @@ def _judged(
     return z, diagnose(z.astype(np.float64), names, _stats(found), settings.depth, gates)
 
 
-class _Optima(eqx.Module):
-    """Curved charts at several optima (leading axis), and the log of the mass that Laplace gives each."""
-
-    chart: CurvedChart
-    mass: Float[Array, " m"]
-
-
-def _optima(mode: Fit) -> _Optima:
+def _optima(mode: Fit) -> tuple[CurvedChart, np.ndarray]:
+    """Curved charts at the mode and the other optima (leading axis), and the log of Laplace's mass of each."""
     z = mode.problem.split.vector()
     centres = jnp.stack([z, *(jnp.asarray(a, z.dtype) for a in mode.alternatives)])
     value, hessian = jax.device_get(_looked(mode.problem, centres))
@@ -127,17 +120,12 @@ def _optima(mode: Fit) -> _Optima:
     # The chart's volume is that of the Gaussian; where the curvature is flat or negative its floor is meaningless.
     width = np.linalg.slogdet(np.asarray(chart.scale, np.float64))[1]
     sound = np.all(np.linalg.eigvalsh(np.asarray(hessian, np.float64)) > 0, axis=1)
-    return _Optima(_curved(mode.problem, chart), jnp.asarray(-value + np.where(sound, width, width[0])))
+    return bent(mode.problem, chart), np.where(sound, width, width[0]) - value
 
 
 @eqx.filter_jit
 def _looked(problem: FitProblem, z: Float[Array, "m p"]) -> tuple[Array, Array]:
     return jax.vmap(problem.value)(z), jax.vmap(jax.hessian(problem.value))(z)
-
-
-@eqx.filter_jit
-def _curved(problem: FitProblem, charts: Chart) -> CurvedChart:
-    return each(lambda chart: curved(problem, chart), charts)
 
 
 @eqx.filter_jit
@@ -147,11 +135,10 @@ def _potential(problem: FitProblem, charts: CurvedChart, y: Float[Array, "m p"])
 
 def _starts(mode: Fit, chains: int, key: PRNGKeyArray) -> tuple[CurvedChart, Array, tuple[int, ...]]:
     """Every chain's chart and start in it, and the number of the optimum it belongs to."""
-    optima = _optima(mode)
-    mass = np.asarray(optima.mass, np.float64)
+    optima, mass = _optima(mode)
     near = [i for i, m in enumerate(mass) if i == 0 or m > mass[0] - NEAR]
     of = np.array([near[i % len(near)] for i in range(chains)])
-    chart = jax.tree.map(lambda x: x[of], optima.chart)
+    chart = jax.tree.map(lambda x: x[of], optima)
     away = jax.random.normal(key, chart.chart.centre.shape, chart.chart.centre.dtype)
     # Far out a density may underflow; then start nearer.
     tries = [size * away for size in (_SPREAD, 0.5 * _SPREAD, 0.1 * _SPREAD, 0.0)]

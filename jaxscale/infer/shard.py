@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int
@@ -38,12 +39,17 @@ def over_devices[T](run: Callable[[Any, Any, Int[Array, ""]], T], shared: Any, r
     return jax.tree.map(collect, found)
 
 
-def each[T](function: Callable[[Any], T], rows: Any) -> T:
+def each[T](function: Callable[[Any], T], rows: Any, stop: Int[Array, ""] | None = None) -> T:
     """`function` of every row on one device: in turn on a CPU, all at once on an accelerator.
 
+    Of the rows only the first `stop` count, all by default; the others give zeros and, on a CPU, take no time.
     Loops of different length under vmap all take as long as the longest: on a CPU that is waste (measured on
     NUTS, 1.8 to 3.4 times the steps), on an accelerator the lanes are there anyway.
     """
-    if jax.default_backend() == "cpu":
-        return jax.lax.map(function, rows)
-    return jax.vmap(function)(rows)
+    loop = jax.lax.map if jax.default_backend() == "cpu" else lambda f, xs: jax.vmap(f)(xs)
+    if stop is None:
+        return loop(function, rows)
+    made = jax.eval_shape(function, jax.tree.map(lambda x: x[0], rows))
+    idle = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), made)
+    index = jnp.arange(jax.tree.leaves(rows)[0].shape[0], dtype=stop.dtype)
+    return loop(lambda row: jax.lax.cond(row[0] < stop, function, lambda _: idle, row[1]), (index, rows))

@@ -10,10 +10,9 @@ from jaxscale.core.parametric import values
 from jaxscale.infer.bag import Bagged
 from jaxscale.infer.ensemble import Ensemble, quantile_table
 from jaxscale.infer.fit import Fit
-from jaxscale.objectives import Pooled
 from jaxscale.report import text
 from jaxscale.report.numbers import estimate
-from jaxscale.report.record import finite, is_simulated
+from jaxscale.report.record import entry_label, finite, is_simulated
 from jaxscale.report.text import marked, table
 
 MISMATCH = (
@@ -77,12 +76,10 @@ def _rows(bagged: Bagged) -> Iterator[tuple[str, dict[str, Any]]]:
         if name not in bagged.fit.problem.split.free:
             continue
         x = np.asarray(draws, np.float64)[kept]
-        by_group = isinstance(law, Pooled) and name in law.by_group
         for index in np.ndindex(x.shape[1:]):
-            shown = [str(law.groups[i]) if by_group and axis == 0 else str(i) for axis, i in enumerate(index)]  # type: ignore[attr-defined]
             column, (plain, wide) = x[:, *index], (w[index] for w in widths[name])
             yield (
-                f"{name}[{','.join(shown)}]" if index else name,
+                entry_label(law, name, index),
                 {
                     "mean": float(np.mean(column)),
                     "sd_plain": float(plain),

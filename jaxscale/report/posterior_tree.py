@@ -13,12 +13,12 @@ import numpy as np
 import xarray as xr
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.files import replacing
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.predictive import log_likelihood, predictive, prior_draws
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.pooling import Pooled
 from jaxscale.report.record import is_simulated, law_name
-from jaxscale.report.store_file import replacing
 from jaxscale.report.store_groups import parameter_variables, provenance_group, runs_group
 
 _DIMS = ("chain", "draw")

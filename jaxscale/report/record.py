@@ -38,18 +38,16 @@ def is_simulated(fit: Fit) -> str:
 
 def parameter_labels(fit: Fit) -> list[str]:
     """One label per entry of every parameter: `alpha`, `E[c4]`, `w[0]`."""
-    return [label for d in declared(fit.law) for label in _entries(fit, d.name, np.shape(d.value))]
+    entries = ((d.name, index) for d in declared(fit.law) for index in np.ndindex(np.shape(d.value)))
+    return [entry_label(fit.law, name, index) for name, index in entries]
 
 
-def _entries(fit: Fit, name: str, shape: tuple[int, ...]) -> list[str]:
-    if shape == ():
-        return [name]
-    by_group = isinstance(fit.law, Pooled) and name in fit.law.by_group
-    found = []
-    for index in np.ndindex(shape):
-        parts = [str(fit.law.groups[i]) if by_group and axis == 0 else str(i) for axis, i in enumerate(index)]  # type: ignore[attr-defined]
-        found.append(f"{name}[{','.join(parts)}]")
-    return found
+def entry_label(law: AbstractLaw, name: str, index: tuple[int, ...]) -> str:
+    """One entry of a parameter; a joint law's groups by their label."""
+    parts = [str(i) for i in index]
+    if isinstance(law, Pooled) and name in law.by_group:
+        parts[0] = str(law.groups[index[0]])
+    return f"{name}[{','.join(parts)}]" if parts else name
 
 
 def fit_record(

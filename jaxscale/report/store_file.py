@@ -1,12 +1,8 @@
 """The file itself: replaced whole or not at all, sealed by a checksum, refused with a sentence."""
 
-import contextlib
 import hashlib
 import importlib.util
 import json
-import os
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +10,10 @@ import numpy as np
 import xarray as xr
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.files import replacing
 
 FORMAT, SCHEMA = "jaxscale fit", 1
 SEAL = "sha256"
-
-
-@contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A new name in the folder of `path`; what was written there takes the place of `path` at the end, at once.
-
-    A process that dies in between leaves the old file as it was, and `.name.*.part` beside it. An exception
-    leaves nothing.
-    """
-    target = Path(os.path.realpath(path))  # a link keeps pointing to the file
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        yield part
-        _sync(part)
-        os.replace(part, target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    # The new name is on disk only once its folder is. Some systems cannot open folders: then it is up to them.
-    with contextlib.suppress(OSError):
-        _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write(path: str | Path, tree: xr.DataTree) -> None:

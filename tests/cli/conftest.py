@@ -2,10 +2,11 @@
 
 import csv
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from jaxscale.cli import app, inputs
 from jaxscale.core.errors import BadInput
@@ -24,6 +25,15 @@ def invoke(*arguments: str | Path):
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+def refused(result: Result, words: Iterable[str]) -> None:
+    """Exit status 2, nothing on stdout, and one sentence on stderr that holds every one of `words`."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in result.stderr, result.stderr
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -72,27 +70,11 @@ def test_each_draw_is_the_fit_of_its_resample(fitted: Fit, eps: float) -> None:
         assert float(draws.value[index]) <= best * (1 + (1e-9 if eps < 1e-10 else 1e-4))
 
 
-def test_one_program_for_every_key(fitted: Fit) -> None:
+def test_one_program_for_every_key(fitted: Fit, compiles_counted: Callable[[], Any]) -> None:
     bootstrap(fitted, 96)
-    with counted_compiles() as compiles:
+    with compiles_counted() as compiles:
         bootstrap(fitted, 96, key=3)
     assert compiles == []
-
-
-@contextmanager
-def counted_compiles() -> Iterator[list[str]]:
-    """Names of the compilation events inside the block."""
-    seen: list[str] = []
-
-    def listen(event: str, seconds: float, **_: Any) -> None:
-        if event.endswith("backend_compile_duration"):
-            seen.append(event)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield seen
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 @pytest.mark.x64

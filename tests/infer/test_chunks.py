@@ -32,14 +32,14 @@ def never() -> Pair:
 
 
 def test_a_chunk_is_made_once(tmp_path: Path) -> None:
-    made = Folder(tmp_path / "new", {"key": 1}).get(0, 5, lambda: pair(5), lambda x: Pair(**x))
+    made = Folder(tmp_path / "new", {"key": 1}).get(0, 5, lambda: pair(5), Pair)
     again = Folder(tmp_path / "new", {"key": 1})
     for count in (5, 3):
-        found = again.get(0, count, never, lambda x: Pair(**x))
+        found = again.get(0, count, never, Pair)
         for mine, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(made), strict=True):
             assert mine.dtype == theirs.dtype
             np.testing.assert_array_equal(mine, theirs[:count])
-    assert len(again.get(0, 6, lambda: pair(6), lambda x: Pair(**x)).a) == 6
+    assert len(again.get(0, 6, lambda: pair(6), Pair).a) == 6
     assert sorted(x.name for x in again.path.iterdir()) == ["chunk-000000.npz", "manifest.json"]
 
 
@@ -51,7 +51,7 @@ def test_a_failure_leaves_no_remains(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        folder.get(0, 5, lambda: pair(5), lambda x: Pair(**x))
+        folder.get(0, 5, lambda: pair(5), Pair)
     assert [x.name for x in tmp_path.iterdir()] == ["manifest.json"]
 
 
@@ -136,7 +136,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(conjugate: Any, tmp_path: Path, m
     """Four SIGKILLs in one folder; other processes made the first two chunks, this one makes the third."""
     folder = tmp_path / "chunks"
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    precision = {"JAX_ENABLE_X64": str(int(jax.config.jax_enable_x64))}  # type: ignore[attr-defined]
+    precision = {"JAX_ENABLE_X64": str(int(jax.dtypes.canonicalize_dtype(float) == np.float64))}
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(Path(__file__).with_name("conftest.py")), str(folder)],
         env={**os.environ, **cache, **precision},

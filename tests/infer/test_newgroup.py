@@ -81,8 +81,8 @@ def test_vectors_and_laws_without_a_population(eps: float) -> None:
 def test_a_known_group_predicts_as_the_joint_law(eps: float) -> None:
     pooled = repeated(replace(Pooled(hierarchy().law, ("B",), GROUPS, ("E",)), {"offset.E": [1.0, -1.0, 0.5]}), 3)
     tied = repeated(Tied({"z": Chinchilla(E=1.8), "a": Chinchilla(E=1.2)}, ("alpha",)), 3)
-    for ensemble in (pooled, tied):
-        for index, label in enumerate(ensemble.law.groups):  # type: ignore[attr-defined]
+    for ensemble, groups in ((pooled, GROUPS), (tied, ("z", "a"))):
+        for index, label in enumerate(groups):
             expected = ensemble(N=1e9, D=1e10, group=np.asarray(index))
             for group in (index, label):
                 alone = member(ensemble, group)

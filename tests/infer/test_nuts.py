@@ -1,12 +1,10 @@
 """NUTS on the reconstructed Chinchilla runs: short trajectories, no divergence, one program; rows of their own."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -52,26 +50,10 @@ def test_effective_draws(posterior: Posterior) -> None:
     assert np.min(posterior.diagnosis.ess_bulk) > 0.5 * posterior.chains * posterior.draws
 
 
-def test_one_program_for_every_key(mode: Fit, posterior: Posterior) -> None:
-    with counted_compiles() as compiles:
+def test_one_program_for_every_key(mode: Fit, posterior: Posterior, compiles_counted: Callable[[], Any]) -> None:
+    with compiles_counted() as compiles:
         sample_from(mode, key=5)
     assert compiles == []
-
-
-@contextmanager
-def counted_compiles() -> Iterator[list[str]]:
-    """Names of the compilation events inside the block."""
-    seen: list[str] = []
-
-    def listen(event: str, seconds: float, **_: Any) -> None:
-        if event.endswith("backend_compile_duration"):
-            seen.append(event)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield seen
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def test_a_row_depends_on_itself_alone(conjugate: Any) -> None:

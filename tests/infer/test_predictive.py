@@ -26,7 +26,7 @@ def stacked(simulated_mode: Fit) -> Model:
     """Models around the mode, one standard deviation of a percent in every parameter."""
     z = simulated_mode.problem.split.vector()
     away = 0.01 * np.random.default_rng(0).standard_normal((COUNT, z.shape[0]))
-    return models(simulated_mode.problem.split, z[None] + jnp.asarray(away, z.dtype))
+    return models(simulated_mode.problem, z[None] + jnp.asarray(away, z.dtype))
 
 
 def by_hand(model: Model, runs: Runs) -> tuple[np.ndarray, np.ndarray]:

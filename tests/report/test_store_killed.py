@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from jaxscale.core import files
 from jaxscale.core.errors import BadInput
+from jaxscale.core.files import replacing
 from jaxscale.report import store_file
 from jaxscale.report.store import load, save
-from jaxscale.report.store_file import replacing
 
 pytest.importorskip("h5py", reason="the netCDF backend of h5netcdf is not installed")
 
@@ -21,6 +22,7 @@ CHILD = """
 import os, random, shutil, signal, sys, time, json, warnings
 import xarray as xr
 import jaxscale.report.arviz
+from jaxscale.core import files
 from jaxscale.report import store_file
 
 assert "matplotlib" not in sys.modules, "report.store must not import matplotlib"
@@ -44,10 +46,11 @@ whole = xr.DataTree.to_netcdf
 hooks = {
     "before writing": (xr.DataTree, "to_netcdf", die),
     "half written": (xr.DataTree, "to_netcdf", half),
-    "before the sync": (store_file, "_sync", die),
+    "before the sync": (files, "_sync", die),
     "before the replacement": (os, "replace", die),
-    "after the replacement": (store_file, "_sync", late),
+    "after the replacement": (files, "_sync", late),
 }
+parent = os.getpid()
 moments = list(hooks) + [f"{ms} ms" for ms in range(0, 60, 6)]
 for moment in moments:
     target = f"{folder}/{moment}.nc"
@@ -57,8 +60,9 @@ for moment in moments:
     if child == 0:
         if moment in hooks:
             setattr(*hooks[moment])
-        while True:
+        while os.getppid() == parent:  # a test that timed out leaves no writer behind
             store_file.write(target, new)
+        os._exit(1)
     if moment not in hooks:
         time.sleep(float(moment.split()[0]) / 1000)
         os.kill(child, signal.SIGKILL)
@@ -98,7 +102,7 @@ def test_a_failure_leaves_the_old_file_and_no_remains(tmp_path, monkeypatch, sma
     def fail(_):
         raise trouble
 
-    monkeypatch.setattr(store_file, "_sync", fail)
+    monkeypatch.setattr(files, "_sync", fail)
     expected = BadInput if isinstance(trouble, OSError) else KeyboardInterrupt
     with pytest.raises(expected, match="No space left on device" if expected is BadInput else None):
         save(path, replace(small_fit, seed=99))

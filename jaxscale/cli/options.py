@@ -1,0 +1,18 @@
+"""Arguments and options that several commands have, each with one name, form and help."""
+
+from typing import Annotated
+
+import typer
+
+Table = Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json), or data:NAME.")]
+Law = Annotated[str, typer.Option(help="Name of the law; see `jaxscale laws`.")]
+Map = Annotated[list[str] | None, typer.Option(help="symbol=column[unit], as in D=tokens[B]; loss is the output.")]
+Where = Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')]
+Fix = Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")]
+RunId = Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")]
+Draws = Annotated[str, typer.Option(metavar="N", help="Draws of each chain.")]
+Chains = Annotated[str, typer.Option(metavar="N", help="Number of chains.")]
+Json = Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")]
+Plot = Annotated[str | None, typer.Option(metavar="DIR", help="Write figures into this folder.")]
+Saved = Annotated[str, typer.Argument(metavar="FIT", help="A file written by `fit --save` or `sample --save`.")]
+Trust = Annotated[bool, typer.Option(help="Import a custom law from where it was defined: runs its file.")]
