@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from benchmarks.measure import slug
+from benchmarks.clocks import slug
 from benchmarks.report import PARTS, collect
 from benchmarks.table import markdown
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.measure import clock, least
+from benchmarks.clocks import clock, least
 from benchmarks.plain import Plain
 from benchmarks.workload import workload
 from jaxscale.infer import convergence

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.measure import module
+from benchmarks.clocks import module
 
 
 @pytest.mark.parametrize("cache", [False, True])

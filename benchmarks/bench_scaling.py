@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.measure import module
+from benchmarks.clocks import module
 
 
 @pytest.mark.parametrize(("runs", "draws"), [(240, 1_000), (240, 10_000), (1_000, 1_000)])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import child
+from benchmarks.clocks import child
 from benchmarks.recipe import HuberSum
 from benchmarks.workload import Workload, optimal_params
 

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from benchmarks import peers
-from benchmarks.measure import Cost, interleaved
+from benchmarks.clocks import Cost, interleaved
 from benchmarks.plain import Chains, Plain
 from benchmarks.reference import distances, summary
 from benchmarks.workload import Workload, workload

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from benchmarks import accuracy, peers, recipe
-from benchmarks.measure import clock, interleaved, machine, module
+from benchmarks.clocks import clock, interleaved, machine, module
 from benchmarks.workload import DRAWS, HOFFMANN, Workload, optimal_params, workload
 from jaxscale.infer.bootstrap import bootstrap
 from jaxscale.infer.fit import Fit, fit

@@ -12,7 +12,7 @@ from dataclasses import asdict
 import jax
 import numpy as np
 
-from benchmarks.measure import clock, peak_mebibytes
+from benchmarks.clocks import clock, peak_mebibytes
 from benchmarks.workload import simulated, workload
 from jaxscale.infer.bootstrap import bootstrap
 from jaxscale.infer.fit import fit

@@ -58,7 +58,7 @@ def test_plain_nuts_compiles_once(devices: int) -> None:
 def test_effective_draws_per_second() -> None:
     """Independent draws count in full; the farther of two statistics is named."""
     pytest.importorskip("benchmarks.posterior", reason="run pytest from the repository's root")
-    from benchmarks.measure import Cost
+    from benchmarks.clocks import Cost
     from benchmarks.plain import Chains
     from benchmarks.posterior import judged, worst
 
