@@ -1,10 +1,11 @@
 """`python -m benchmarks.measure.tables`: the finished sweeps as the tables that jaxscale ships, one CSV per sweep."""
 
 import csv
+import hashlib
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from benchmarks.measure.schedules import relative
 from benchmarks.measure.sweep import SWEEPS, records_of
@@ -20,8 +21,8 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
     common = {
         "width": s["width"],
         "layers": s["layers"],
-        "params": record["params_non_embedding"],
-        "params_total": record["params"],
+        "params": record["params"],
+        "params_non_embedding": record["params_non_embedding"],
         "tokens": tokens,
         "unique_tokens": s["unique_tokens"] or tokens,
         "batch_tokens": s["batch_tokens"],
@@ -66,7 +67,7 @@ def points(record: dict[str, Any], number: int) -> Iterable[dict[str, Any]]:
             "run": number,
             "width": s["width"],
             "layers": s["layers"],
-            "params": record["params_non_embedding"],
+            "params": record["params"],
             "schedule": s["schedule"],
             "steps": record["steps"],
             "batch_tokens": s["batch_tokens"],
@@ -78,25 +79,28 @@ def points(record: dict[str, Any], number: int) -> Iterable[dict[str, Any]]:
         }
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    names = list(dict.fromkeys(name for one in rows for name in one))
-    with path.open("w", newline="") as out:
-        writer = csv.DictWriter(out, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"{path.name}: {len(rows)} rows")
+def rows_of(sweep: Path) -> list[dict[str, Any]]:
+    """The table of one sweep, in the order of the settings; empty before its first run is finished."""
+    records = sorted(records_of(sweep), key=lambda r: tuple(r["settings"][name] for name in ORDER))
+    if sweep.stem == "schedules":
+        return [point for number, record in enumerate(records) for point in points(record, number)]
+    return [(mixture if sweep.stem == "mixtures" else row)(record) for record in records]
+
+
+def write(out: TextIO, rows: list[dict[str, Any]]) -> None:
+    """As CSV."""
+    writer = csv.DictWriter(out, list(dict.fromkeys(name for one in rows for name in one)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def main() -> None:
     for sweep in sorted(SWEEPS.glob("*.toml")):
-        records = sorted(records_of(sweep), key=lambda r: tuple(r["settings"][name] for name in ORDER))
-        if not records:
-            continue
-        if sweep.stem == "schedules":
-            made = [point for number, record in enumerate(records) for point in points(record, number)]
-        else:
-            made = [(mixture if sweep.stem == "mixtures" else row)(record) for record in records]
-        write(SHIPPED / f"{sweep.stem}.csv", made)
+        if rows := rows_of(sweep):
+            path = SHIPPED / f"{sweep.stem}.csv"
+            with path.open("w", newline="") as out:
+                write(out, rows)
+            print(f"{path.name}: {len(rows)} rows, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def data(
     output.say(out)
     output.say(
         out,
-        f"The numbers are not part of jaxscale: they are read from JAXSCALE_DATA_DIR or downloaded. "
+        f"Those of licence CC0-1.0 come with jaxscale; the others are read from JAXSCALE_DATA_DIR or downloaded. "
         f"Next: `jaxscale data NAME`, `jaxscale fit {inputs.DATA}NAME`.",
     )
 
@@ -53,6 +53,7 @@ def _record(found) -> dict:
         "name": found.slug,
         "title": found.title,
         "licence": found.licence,
+        "shipped": bool(found.shipped),
         "citation": found.citation,
         "repository": found.repository,
         "commit": found.commit,

@@ -43,9 +43,10 @@ def cite_law(cls: type[AbstractLaw], version: str) -> str:
 
 def cite_data(data: Dataset, version: str) -> str:
     """The data set as a misc entry, and jaxscale."""
+    where = f"repository {data.repository}, commit {data.commit}" if data.repository else "shipped with jaxscale"
     entry = (
         f"@misc{{{data.slug},\n  title = {{{data.title}}},\n"
-        f"  howpublished = {{repository {data.repository}, commit {data.commit}}},\n"
+        f"  howpublished = {{{where}}},\n"
         f"  note = {{{data.citation}. Licence: {data.licence}}}\n}}"
     )
     return "\n\n".join([entry, ITSELF % version])

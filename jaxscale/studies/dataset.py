@@ -21,10 +21,12 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A public data set by name. The measurements are not part of the package: they are read where they lie.
+    """A public data set by name. Measurements of others are not part of the package: they are read where they lie.
 
     - `files`: the source files; `tidy` takes them as tables in this order and gives the tidy table.
       Both are empty where the source is too scattered to be read; then a data folder is needed.
+    - `shipped`: our own measurements: the tidy table's path below `jaxscale/studies`. Nothing is downloaded then, and
+      `repository`, `commit`, `files` and `tidy` stay empty.
     - `sha256`: of the tidy table as a file, `<folder>/<slug>/data.csv`.
     - `mapping`, `where`, `group`, `run_id`, `n_convention`: how the tidy table becomes a `Study`; `where` leaves
       out rows that are no run (missing losses, step 0) and is always recorded.
@@ -34,12 +36,13 @@ class Dataset:
 
     slug: str
     title: str
-    repository: str
-    commit: str
     licence: str
     citation: str
     sha256: str
     mapping: Mapping[str, str]
+    repository: str = ""
+    commit: str = ""
+    shipped: str = ""
     files: Sequence[SourceFile] = ()
     tidy: Callable[[Sequence[Table]], Table] | None = None
     where: str | None = None

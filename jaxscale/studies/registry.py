@@ -17,9 +17,10 @@ from jaxscale.studies.tables import read_table, sha256_of
 
 
 def datasets() -> Mapping[str, Dataset]:
-    """Every record by slug, in alphabetical order: one module of `studies.public` each."""
+    """Every record by slug, in alphabetical order: `DATASET`, or `DATASETS`, of each module of `studies.public`."""
     modules = (import_module(f"{public.__name__}.{m.name}") for m in pkgutil.iter_modules(public.__path__))
-    return MappingProxyType({m.DATASET.slug: m.DATASET for m in modules if hasattr(m, "DATASET")})
+    records = (record for m in modules for record in getattr(m, "DATASETS", None) or (m.DATASET,))
+    return MappingProxyType({record.slug: record for record in sorted(records, key=lambda record: record.slug)})
 
 
 def load(
@@ -34,9 +35,10 @@ def load(
 ) -> Study:
     """A public data set as a `Study`.
 
-    The tidy table is read from `data_dir` (or `JAXSCALE_DATA_DIR`) where it lies there; else the source files
-    are downloaded, checked and tidied. `where` is added to the record's own filter, `mapping` to its mapping
-    (`{"loss": "loss"}` takes a loss as it stands); `options` are those of `Study.read`. Raises `BadInput`.
+    The tidy table is read from the package where it is shipped, or from `data_dir` (or `JAXSCALE_DATA_DIR`) where it
+    lies there; else the source files are downloaded, checked and tidied. `where` is added to the record's own filter,
+    `mapping` to its mapping (`{"loss": "loss"}` takes a loss as it stands); `options` are those of `Study.read`.
+    Raises `BadInput`.
     """
     found = datasets()
     data = found[checks.known(slug, found, "data set")]
@@ -53,12 +55,12 @@ def load(
             "allow_duplicates": data.allow_duplicates,
             "source": origin,
             "licence": data.licence,
-            "provenance": {"sha256": digest, "citation": data.citation, "repository": data.repository}
-            | {"commit": data.commit},
+            "provenance": {"sha256": digest, "citation": data.citation}
+            | ({} if data.shipped else {"repository": data.repository, "commit": data.commit}),
             **options,
         },
     )
-    notes = (data.note, "" if origin.endswith("data.csv") else data.downloaded_note)
+    notes = (data.note, data.downloaded_note if digest != data.sha256 else "")
     return study.remarked(*(note for note in notes if note))
 
 
@@ -75,16 +77,21 @@ def tidy_table(data: Dataset, url: str | None = None, cache: str | Path | None =
 
 
 def _table(data: Dataset, data_dir: Any, url: Any, cache: Any) -> tuple[Table, str, str]:
+    """The tidy table, where it is from, and the checksum of that."""
+    if data.shipped:
+        return _checked(Path(__file__).parent / data.shipped, data, f"jaxscale/studies/{data.shipped}", "install again")
     folder = data_dir or os.environ.get("JAXSCALE_DATA_DIR")
     path = Path(folder) / data.slug / "data.csv" if folder else None
     if path is not None and path.is_file():
-        digest = sha256_of(path)
-        if digest != data.sha256:
-            raise BadInput(
-                f"{path}: wrong checksum: expected sha256 {data.sha256}, got {digest}; "
-                "restore the recorded table, or unset JAXSCALE_DATA_DIR to download the source"
-            )
-        return read_table(path), f"{data.slug}/data.csv", digest
+        remedy = "restore the recorded table, or unset JAXSCALE_DATA_DIR to download the source"
+        return _checked(path, data, f"{data.slug}/data.csv", remedy)
     table = tidy_table(data, url, cache)
     addresses = ", ".join(data.address(file, BASE) for file in data.files)
     return table, addresses, ", ".join(file.sha256 for file in data.files)
+
+
+def _checked(path: Path, data: Dataset, origin: str, remedy: str) -> tuple[Table, str, str]:
+    digest = sha256_of(path)
+    if digest != data.sha256:
+        raise BadInput(f"{path}: wrong checksum: expected sha256 {data.sha256}, got {digest}; {remedy}")
+    return read_table(path), origin, digest
