@@ -29,7 +29,7 @@ class Posterior:
     - `stats`: NUTS's record of every draw, shape (chain, draw): `potential`, `energy`, `accept`, `steps`, `diverging`.
     - `step_size`: as adapted, shape (chain,).
     - `diagnosis`: the verdict; a posterior that fails it is still returned, and every report says so.
-    - `engine`: `nuts:curved`, or `nuts:curved+dense` where a dense mass matrix was needed as well.
+    - `engine`: `nuts:curved`, or `nuts:dense` where the curved chart failed: straight, with a dense mass matrix.
     - `starts`: index of the optimum from which each chain started (0 is the best).
     """
 

@@ -24,7 +24,7 @@ from jaxscale.solve.curved import CurvedChart
 
 NEAR = 7.0  # an optimum of less than a thousandth of the best one's mass (as Laplace has it) is not worth a chain
 _SPREAD = 2.0  # of the starts, in posterior standard deviations: R-hat wants them over-dispersed
-_DENSE = NUTS(warmup=1000, dense=True, target=0.95, depth=10)
+_DENSE, _THIN = NUTS(warmup=1000, dense=True, target=0.95, depth=10), 4
 
 type Progress = Callable[[str, int, int, int], None]
 
@@ -68,8 +68,9 @@ def sample_from(
     Chains start over-dispersed around the mode and, in turn, around every other optimum of the search whose mass is
     not negligible, each in the curved chart of its own optimum: a second mode shows as a bad R-hat instead of being
     missed. Where the geometry defeats them (divergences, exhausted trees, or fewer than a fifth as many effective draws
-    as draws), they go on with a dense mass matrix, a longer warm-up and shorter steps; that result is returned
-    whatever its verdict. `progress` is called with (engine, iterations done, iterations in all, divergences).
+    as draws), they go on without the bend, which is of the mode and may mislead far from it, with a dense mass matrix, a
+    longer warm-up and shorter steps, and keep every fourth draw; that result is returned whatever its verdict.
+    `progress` is called with (engine, iterations done, iterations in all, divergences).
 
     Raises `BadInput` on a fit without prior, fewer than 2 chains, or fewer than 8 draws.
     """
@@ -86,14 +87,16 @@ def sample_from(
     engine, chosen = "nuts:curved", NUTS() if settings is None else settings
     found, step = _draw(mode.problem, chart, y, first, draws, chosen, engine, progress)
     z, verdict = _judged(chart, found, names, chosen, gates)
+    thin = 1
     if settings is None and not verdict.passed and verdict.rough:
-        engine, y = "nuts:curved+dense", jnp.asarray(found.y[:, -1])
-        found, step = _draw(mode.problem, chart, y, second, draws, _DENSE, engine, progress)
-        z, verdict = _judged(chart, found, names, _DENSE, gates)
+        engine, thin, chart = "nuts:dense", _THIN, chart.straight()
+        y = jnp.asarray([_row(chart, i).inverse(last) for i, last in enumerate(z[:, -1])], y.dtype)
+        found, step = _draw(mode.problem, chart, y, second, thin * draws, _DENSE, engine, progress)
+        z, verdict = _judged(chart, found, names, _DENSE, gates, thin)
     return Posterior(
         fit=mode,
         z=z,
-        stats=_stats(found),
+        stats={name: x[:, thin - 1 :: thin] for name, x in _stats(found).items()},
         step_size=step,
         diagnosis=verdict,
         engine=engine,
@@ -103,11 +106,15 @@ def sample_from(
     )
 
 
+def _row(chart: CurvedChart, i: int) -> CurvedChart:
+    return jax.tree.map(lambda x: x[i], chart)
+
+
 def _judged(
-    chart: CurvedChart, found: Draws, names: tuple[str, ...], settings: NUTS, gates: Gates | None
+    chart: CurvedChart, found: Draws, names: tuple[str, ...], settings: NUTS, gates: Gates | None, thin: int = 1
 ) -> tuple[np.ndarray, Diagnosis]:
-    """The draws in the coordinates that have names, and the verdict on them."""
-    z = np.asarray(unchart(chart, jnp.asarray(found.y)))
+    """The draws that are kept, in the coordinates that have names, and the verdict on them and on every transition."""
+    z = np.asarray(unchart(chart, jnp.asarray(found.y[:, thin - 1 :: thin])))
     return z, diagnose(z.astype(np.float64), names, _stats(found), settings.depth, gates)
 
 

@@ -47,6 +47,10 @@ class CurvedChart(eqx.Module):
             w[..., k] += 0.5 * np.einsum("ij,...i,...j->...", bend[k], w, w)
         return w
 
+    def straight(self) -> "CurvedChart":
+        """The same chart without its bend."""
+        return CurvedChart(self.chart, jnp.zeros_like(self.bend))
+
 
 def curved(problem: AbstractProblem, chart: Chart, context: Any = None) -> CurvedChart:
     """The curved chart at `chart`'s centre, whose whitening must come from the Hessian there.

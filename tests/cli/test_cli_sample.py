@@ -139,9 +139,9 @@ def test_the_bar_shows_stage_draws_divergences_and_time_left(monkeypatch: pytest
         assert tell is not None
         tell("nuts:curved", 100, 1150, 0)
         tell("nuts:curved", 1150, 1150, 3)
-        tell("nuts:curved+dense", 100, 2000, 2)
+        tell("nuts:dense", 100, 2000, 2)
     text = shown.getvalue()
-    for words in ("Chinchilla: nuts:curved+dense", "100/2000", "2 diverged", "left"):
+    for words in ("Chinchilla: nuts:dense", "100/2000", "2 diverged", "left"):
         assert words in text
 
 

@@ -165,7 +165,7 @@ def test_a_second_mode_is_seen(two_modes: Posterior) -> None:
 @pytest.mark.slow
 def test_a_second_mode_is_refused(two_modes: Posterior) -> None:
     found = two_modes
-    assert found.engine == "nuts:curved+dense"  # tried, and of no avail
+    assert found.engine == "nuts:dense"  # tried, and of no avail
     assert found.diagnosis.rhat[0] > 1.5
     assert any("R-hat" in remark and "second mode" in remark for remark in found.ensemble.remarks)
 
@@ -184,7 +184,7 @@ class Ridge(AbstractLaw):
 def test_a_funnel_takes_the_dense_engine() -> None:
     runs = squared_runs()
     found = sample(Ridge(), runs, gaussian(ConstantNoise(0.1), RawResidual()), fixed=KNOWN, starts=8)
-    assert found.engine == "nuts:curved+dense"
+    assert found.engine == "nuts:dense"
 
 
 @pytest.mark.x64
