@@ -17,6 +17,7 @@ from benchmarks.measure.corpus import RECORD, RIGHT, WINDOW
 from benchmarks.measure.model import Transformer, losses
 from benchmarks.measure.run import run
 from benchmarks.measure.schedules import relative
+from benchmarks.measure.score import scores
 from benchmarks.measure.settings import Settings, flops_per_token, params
 from benchmarks.measure.sweep import SWEEPS, records_of, settings_of
 
@@ -163,3 +164,12 @@ def test_sweeps_are_what_they_say(sweep: Path) -> None:
         assert settings.batch_tokens % WINDOW == 0
         assert settings.unique_tokens % WINDOW == 0
     assert {Settings(**record["settings"]) for record in records_of(sweep)} <= set(every)
+
+
+def test_scores_of_predictions() -> None:
+    """Two runs: one in every interval and exact, one in the widest alone and 16 % off; a third is not done."""
+    quantiles = np.array([[1.8, 1.9, 1.95, 2.0, 2.05, 2.1, 2.2], [0.9, 1.0, 1.05, 1.1, 1.15, 1.2, 1.3], np.ones(7)])
+    found = scores(quantiles, np.array([2.0, 0.95, np.nan]))
+    assert found["runs"] == 2
+    assert found["error"] == pytest.approx((0 + (1.1 / 0.95 - 1)) / 2)
+    assert [found[name] for name in ("50 %", "80 %", "95 %")] == [1, 1, 2]

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpyro.infer import MCMC
+from numpyro.infer import NUTS as PlainNUTS
 
 from jaxscale import load
 from jaxscale.core import priors as p
@@ -22,6 +24,7 @@ from jaxscale.core.runs import Runs
 from jaxscale.infer import convergence
 from jaxscale.infer.diagnosis import Gates
 from jaxscale.infer.fit import Fit, fit
+from jaxscale.infer.numpyro_model import numpyro_model
 from jaxscale.infer.nuts import NUTS
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.sample import sample, sample_from
@@ -185,6 +188,41 @@ def test_a_funnel_takes_the_dense_engine() -> None:
     runs = squared_runs()
     found = sample(Ridge(), runs, gaussian(ConstantNoise(0.1), RawResidual()), fixed=KNOWN, starts=8)
     assert found.engine == "nuts:dense"
+
+
+@pytest.mark.x64
+@pytest.mark.slow
+def test_a_constant_near_nothing_is_explored() -> None:
+    """Small runs of text leave E anywhere below the loss: a long tail, where the bend of the mode misleads.
+
+    The oracle is NumPyro's own NUTS on the same model without any chart, to five Monte-Carlo errors of both.
+    """
+    study = load("pocket_grid", where="corpus == 'stdlib' and flops <= 3.2e11")
+    found = sample(Chinchilla(), study, student_t())
+    assert found.engine == "nuts:dense"
+    assert found.diagnosis.passed, found.remarks
+    plain = MCMC(
+        PlainNUTS(numpyro_model(Chinchilla(), study, student_t()), target_accept_prob=0.9),
+        num_warmup=1000,
+        num_samples=1000,
+        num_chains=4,
+        chain_method="sequential",
+        progress_bar=False,
+    )
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        plain.run(jax.random.key(0))
+    theirs = plain.get_samples(group_by_chain=True)
+    for name, ours in found.ensemble.params().items():
+        # Ranks, not moments: A's tail has hardly a variance.
+        one, other = np.log(np.asarray(ours)).reshape(found.z.shape[:2]), np.log(np.asarray(theirs[name]))
+        for level in (0.1, 0.5, 0.9):
+            cut = np.quantile(np.concatenate([one.ravel(), other.ravel()]), level)
+            shares, errors = [], []
+            for x in (one, other):
+                below = (x < cut).astype(float)
+                shares.append(below.mean())
+                errors.append(np.sqrt(below.var() / convergence.ess_bulk(below[..., None])[0]))
+            assert abs(shares[0] - shares[1]) < 5 * np.hypot(*errors), (name, level, shares)
 
 
 @pytest.mark.x64

@@ -6,6 +6,7 @@ _NOTE = (
     "transformers of 3e3 to 1e6 non-embedding parameters on windows of 64 bytes: a laboratory of scaling laws, not a "
     "guide to large models; loss in nats per byte, a token is a byte"
 )
+_MAPPING = {"N": "params[params]", "D": "tokens[tokens]", "C": "flops[FLOP]", "loss": "loss[nats]"}
 
 
 def _record(name: str, title: str, sha256: str, note: str, **columns: object) -> Dataset:
@@ -18,7 +19,7 @@ def _record(name: str, title: str, sha256: str, note: str, **columns: object) ->
         shipped=f"pocket/{name}.csv",
         note=f"{_NOTE}; {note}" if note else _NOTE,
         **{
-            "mapping": {"N": "params[params]", "D": "tokens[tokens]", "C": "flops[FLOP]", "loss": "loss[nats]"},
+            "mapping": _MAPPING,
             "where": "status == 'ok'",
             "n_convention": "with embeddings",
         }
@@ -33,5 +34,27 @@ DATASETS = (
         "aba93a87716c9a61414d8a2f47fd8fdbe37b75c694610ca662a7701e80b1ab64",
         "flops are exact, not 6ND: the output matrix and attention weigh much at this size",
         group=("corpus",),
+    ),
+    _record(
+        "rate_batch",
+        "Pocket study: learning rate x batch on four cells",
+        "a0a9d204ceec201522b11c2a0fce8a781d2fb7394aeee9082774ac3403ccaa04",
+        "49 of 80 runs so far; diverged runs are in the table, without a loss",
+    ),
+    _record(
+        "mixtures",
+        "Pocket study: mixtures of the two corpora",
+        "bc3fcb4a6ac73f91665707c159e53111074bcb1d655b1f4c3cf7c4fd9c9e58d7",
+        "the loss is that on the Python sources; loss_zipf is the other",
+        mapping=_MAPPING | {"loss": "loss_stdlib[nats]"},
+    ),
+    _record(
+        "schedules",
+        "Pocket study: loss curves under five learning-rate schedules",
+        "57d201a613de6d9107715e95ae09bb9e6d4714337ecfa3cf3233b9852ae4e7e0",
+        "rows are points of curves: the rows of one run are correlated; held-out loss on 256 windows",
+        mapping={"N": "params[params]", "S": "step[steps]", "lr": "lr", "loss": "loss[nats]"},
+        run_id=("run",),
+        where=None,
     ),
 )
