@@ -18,12 +18,13 @@ from jaxscale.infer import convergence
 from jaxscale.infer.diagnosis import Gates
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.importance import Importance, importance
-from jaxscale.infer.nuts import NUTS, bent, run, unchart
+from jaxscale.infer.nuts import NUTS, run, unchart
 from jaxscale.infer.problem import FitProblem, Resample
 from jaxscale.infer.refit import refit
 from jaxscale.infer.rows import rows_per_call
 from jaxscale.infer.shard import each, over_devices
 from jaxscale.solve.chart import Chart, whitener
+from jaxscale.solve.curved import straight
 
 _BYTES = 2**30  # of predictions held at once on an accelerator, where all lanes run side by side
 _LANES = 256
@@ -42,9 +43,9 @@ class LaneSettings:
 
     importance: Importance = field(default_factory=Importance)
     chains: int = 4
-    nuts_draws: int = 500
-    # Lanes that come here are those for which the mode's curvature misleads.
-    nuts: NUTS = field(default_factory=lambda: NUTS(warmup=500, dense=True, target=0.95))
+    nuts_draws: int = 1000
+    # Lanes that come here are those for which the mode's curvature misleads: long trajectories, in a straight chart.
+    nuts: NUTS = field(default_factory=lambda: NUTS(warmup=500, dense=True, target=0.95, depth=10))
     gates: Gates = field(default_factory=lambda: Gates(ess=100.0))
 
 
@@ -121,10 +122,8 @@ def _chains(
     chains, gates = settings.chains, settings.gates
     rows = max(1, _TOGETHER // chains)
     # As many lanes as any call has, the last ones again: one program.
-    lanes = bent(problem, *jax.tree.map(lambda x: x[np.resize(some, rows)], (charts, context)))
-    chart = jax.tree.map(lambda x: x[np.repeat(np.arange(len(some)), chains)], lanes)
     index, of_chain = np.repeat(some, chains), np.tile(np.arange(chains), len(some))
-    own = jax.tree.map(lambda x: x[index], context)
+    chart, own = jax.tree.map(lambda x: x[index], (straight(charts), context))
     key = jax.vmap(jax.random.fold_in)(keys[index], jnp.asarray(settings.importance.rounds + of_chain))
     start = jax.vmap(lambda k: jax.random.normal(k, charts.centre.shape[1:], charts.centre.dtype))(key)
     found, _ = run(problem, chart, own, start, key, settings.nuts_draws, settings.nuts, pad=rows * chains)

@@ -47,10 +47,6 @@ class CurvedChart(eqx.Module):
             w[..., k] += 0.5 * np.einsum("ij,...i,...j->...", bend[k], w, w)
         return w
 
-    def straight(self) -> "CurvedChart":
-        """The same chart without its bend."""
-        return CurvedChart(self.chart, jnp.zeros_like(self.bend))
-
 
 def curved(problem: AbstractProblem, chart: Chart, context: Any = None) -> CurvedChart:
     """The curved chart at `chart`'s centre, whose whitening must come from the Hessian there.
@@ -65,3 +61,9 @@ def curved(problem: AbstractProblem, chart: Chart, context: Any = None) -> Curve
     order = jnp.arange(p)
     earlier = (order[None, :, None] < order[:, None, None]) & (order[None, None, :] < order[:, None, None])
     return CurvedChart(chart, jnp.where(earlier & jnp.all(jnp.isfinite(third)), third, 0))
+
+
+def straight(chart: Chart) -> CurvedChart:
+    """The chart without a bend, or a stack of them: for targets that the mode's derivatives misjudge."""
+    p = chart.centre.shape[-1]
+    return CurvedChart(chart, jnp.zeros((*chart.centre.shape, p, p), chart.centre.dtype))
