@@ -25,8 +25,8 @@ from rich.console import Console
 import jaxscale as js
 from jaxscale.report.bagging import bagging_sentence, bagging_table
 from jaxscale.report.comparison import comparison_table, forecasts, forecasts_table, held_out_table
-from jaxscale.report.demo import simulate
 from jaxscale.report.posterior_summary import posterior_table, verdict_line
+from jaxscale.testing.simulated import simulate
 
 jax.config.update("jax_enable_x64", True)
 SMALL = os.environ.get("JAXSCALE_NOTEBOOK_SMALL") == "1"

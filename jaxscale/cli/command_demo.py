@@ -1,4 +1,4 @@
-"""`jaxscale demo`: the whole way on a simulated study, checked against the truth it was drawn from."""
+"""`jaxscale demo`: the whole way on the pocket study, checked against larger runs that were trained afterwards."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,13 +15,14 @@ def demo(
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits.")] = "4000",
     json: options.Json = None,
 ) -> int:
-    """Fit, certify, bootstrap, forecast, plan and draw a SIMULATED study. Takes about a minute the first time."""
+    """Fit, certify, bootstrap, forecast, plan and draw the pocket study. Takes about a minute the first time."""
     from jaxscale import infer
     from jaxscale.cli import output
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, waiting
     from jaxscale.cli.reading import whole
     from jaxscale.laws.loss.chinchilla import Chinchilla
+    from jaxscale.objectives.likelihood import student_t
     from jaxscale.report import demo as story
     from jaxscale.report import record, text
     from jaxscale.report.planning import plan_run
@@ -32,38 +33,39 @@ def demo(
     output.check_folder(out, "--out")
     output.check_target(json, "--json")
     shown = output.console(json)
-    simulated = story.simulate()
-    output.say(shown, f"SIMULATED study: {story.LABEL}.")
-    output.say(shown, simulated.study.describe())
+    study, heldout = story.small(), story.larger()
+    output.say(shown, "The pocket study: small transformers that we trained on a source whose entropy is known.")
+    output.say(shown, study.describe())
     output.say(shown)
     with Clock() as clock:
         with waiting("fitting Chinchilla (the first time compiles)"):
-            found = infer.fit(Chinchilla(), simulated.study)
+            found = infer.fit(Chinchilla(), study, student_t())
         with counting("bootstrap", draws) as tell:
             ensemble = infer.bootstrap(found, draws, progress=tell)
         with waiting("planning"):
-            held = simulated.heldout.columns
+            held = heldout.columns
             forecast = infer.forecast(found, {"N": held["N"], "D": held["D"]}, ensemble)
-            planned = plan_run(found, ensemble, flops=float((6 * held["N"] * held["D"]).max()))
+            planned = plan_run(found, ensemble, flops=story.budget(study))
     output.say(shown, text.fit_sentence(found))
     output.say(shown)
-    output.say(shown, "1. What was fitted, and the truth it was drawn from")
-    shown.print(story.truth_table(found, ensemble, simulated))
+    output.say(shown, "1. What was fitted")
+    shown.print(text.parameter_table(found, ensemble))
     output.say(shown, text.certificate_line(found))
+    output.say(shown, story.entropy_sentence(ensemble))
     output.notes(shown, "Remarks", record.warnings_of(found, ensemble))
     output.say(shown)
-    output.say(shown, "2. Forecast of the runs held out, at 30 times the compute")
-    shown.print(story.heldout_table(forecast, simulated))
-    for sentence in (*forecast.remarks(), story.heldout_sentence(forecast, simulated)):
+    output.say(shown, "2. Forecast of larger runs, which were trained afterwards")
+    shown.print(story.heldout_table(forecast, study, heldout))
+    for sentence in (*forecast.remarks(), story.heldout_sentence(forecast, heldout)):
         output.say(shown, sentence)
     output.say(shown)
-    output.say(shown, "3. Plan for 30 times the compute")
+    output.say(shown, f"3. Plan for {story.FACTOR:g} times the compute")
     output.say(shown, text.plan_sentence(planned, found))
     shown.print(text.plan_table(planned, found))
-    for sentence in [*text.plan_notes(planned, found), story.plan_check(planned, simulated)]:
+    for sentence in text.plan_notes(planned, found):
         output.say(shown, sentence)
     with waiting("drawing"):
-        made = output.write_figures(out, figures(found, ensemble, simulated.heldout))
+        made = output.write_figures(out, figures(found, ensemble, heldout))
     kept = Path(out) / "fit.nc"
     try:
         save(kept, found, ensemble)
@@ -71,7 +73,7 @@ def demo(
         output.say(shown)
         output.say(shown, f"The fit was not kept: {error}.")
         kept = None
-    output.notes(shown, "Written (all of it SIMULATED)", [str(path) for path in (*made, kept) if path])
+    output.notes(shown, "Written", [str(path) for path in (*made, kept) if path])
     output.notes(
         shown,
         "Next, with your own table",
@@ -87,7 +89,6 @@ def demo(
     output.say(shown, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     answer = record.fit_record(found, ensemble, seconds)
     answer |= {
-        "truth": story.truth_record(simulated),
         "forecast": record.forecast_record(forecast, found)["points"],
         "heldout_loss": held["loss"].tolist(),
         "plan": record.plan_record(planned, found),

@@ -12,8 +12,8 @@ from jaxscale.cli import app, inputs
 from jaxscale.core.errors import BadInput
 from jaxscale.infer import Ensemble, Fit, bootstrap, fit
 from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.report.demo import simulate
 from jaxscale.report.store import Saved
+from jaxscale.testing.simulated import simulate
 
 MAPS = ("--map", "N=size (M)[M]", "--map", "D=tokens_seen[B]", "--map", "loss=val/loss[nats]")
 

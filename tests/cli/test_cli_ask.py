@@ -6,9 +6,13 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.measure.corpus import zipf_entropy
+from jaxscale.infer import fit
 from jaxscale.laws import catalogue
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.objectives.likelihood import student_t
 from jaxscale.plan import allocate
-from jaxscale.studies import datasets
+from jaxscale.studies import datasets, load
 
 from .conftest import invoke
 
@@ -125,20 +129,24 @@ def test_cite_a_fit_names_law_method_and_data(fit_file):
     assert "% data: simulated from besiroglu2024 coefficients" in shown
 
 
-def test_demo_is_labelled_in_every_part(fitted, tmp_path):
+def test_demo_holds_its_forecast_against_training(tmp_path):
+    """The shipped runs, forecast by the law that `fit` finds, and nothing called simulated."""
     result = invoke("demo", "--out", tmp_path / "demo", "--bootstrap", "64", "--json", tmp_path / "demo.json")
     assert result.exit_code == 0, result.output
-    parts = result.stdout.split("\n\n")
-    assert parts[0].startswith("SIMULATED study")
-    assert result.stdout.count("SIMULATED") >= 7
+    assert "SIMULATED" not in result.stdout
     record = json.loads((tmp_path / "demo.json").read_text())
-    assert record["simulated"]
-    assert record["plan"]["simulated"]
-    assert any(w.startswith("SIMULATED") for w in record["warnings"])
-    assert len(record["forecast"]) == len(record["heldout_loss"]) == 4
-    # The forecast holds to five times the noise of a run.
-    for point, loss in zip(record["forecast"], record["heldout_loss"], strict=True):
-        assert abs(np.log(point["loss"] / loss)) < 5 * 0.003
+    assert record["simulated"] is None
+    study = load("pocket_grid", where="corpus == 'zipf'")
+    alone = fit(Chinchilla(), study, student_t())
+    for name, value in alone.params.items():
+        assert record["params"][name] == pytest.approx(float(value), rel=1e-6)
+    trained = load("pocket_larger", where="corpus == 'zipf'").columns["loss"]
+    assert record["heldout_loss"] == trained.tolist()
+    for point, loss in zip(record["forecast"], trained, strict=True):
+        assert f"{point['loss']:.4f}" in result.stdout
+        assert f"{loss / point['loss'] - 1:+.2%}" in result.stdout
+    assert record["plan"]["flops"] == pytest.approx(30 * (6 * study.columns["N"] * study.columns["D"]).max())
+    assert f"{zipf_entropy():.4f} nats. The 90 % interval holds it" in result.stdout
     assert {p.name for p in (tmp_path / "demo").glob("*.png")} >= {"contours.png", "corner.png"}
 
 

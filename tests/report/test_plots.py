@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from jaxscale.infer import Ensemble, Fit, bootstrap, fit
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.report import plots
-from jaxscale.report.demo import simulate
+from jaxscale.testing.simulated import simulate
 
 
 @pytest.fixture(scope="module")

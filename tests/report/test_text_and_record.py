@@ -9,7 +9,7 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import signature
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.objectives import Pooled
-from jaxscale.report import demo, numbers, record, text
+from jaxscale.report import numbers, record, text
 from jaxscale.report.planning import group_index, plan_run
 
 
@@ -62,24 +62,6 @@ def test_a_law_without_size_and_data_is_not_planned(small_fit):
         plan_run(small_fit, flops=1e20)
     with pytest.raises(BadInput, match="not a joint one"):
         group_index(small_fit, "c4")
-
-
-def test_the_demo_is_the_same_every_time_and_labelled():
-    a, b = demo.simulate(), demo.simulate()
-    np.testing.assert_array_equal(a.study.columns["loss"], b.study.columns["loss"])
-    assert len(a.study) == 120
-    assert record.SIMULATED in a.study.provenance
-    # 30 times the largest fitted compute, up to the rounding of the tokens.
-    reach = np.max(6 * a.study.columns["N"] * a.study.columns["D"])
-    compute = 6 * a.heldout.columns["N"] * a.heldout.columns["D"]
-    np.testing.assert_allclose(compute / reach, 30.0, rtol=1e-3)
-
-
-def test_the_demo_s_noise_is_what_it_says():
-    made = demo.simulate()
-    off = np.log(made.study.columns["loss"] / demo.exact(made.truth, made.study.columns["N"], made.study.columns["D"]))
-    # 120 draws of Student's t with 4 degrees of freedom: within a factor of two of its standard deviation.
-    assert demo.NOISE / 2 < np.std(off) < demo.NOISE * 2
 
 
 def test_records_of_laws_state_units():

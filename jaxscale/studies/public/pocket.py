@@ -36,6 +36,13 @@ DATASETS = (
         group=("corpus",),
     ),
     _record(
+        "larger",
+        "Pocket study: runs of 8 to 22 times the compute, predicted before they were trained",
+        "fa1608bd725da905e2cb36e518e0b509a6931ae44b5df8803585b2ad321d9e06",
+        "trained after benchmarks/measure/registered.json was committed",
+        group=("corpus",),
+    ),
+    _record(
         "rate_batch",
         "Pocket study: learning rate x batch on four cells",
         "a0a9d204ceec201522b11c2a0fce8a781d2fb7394aeee9082774ac3403ccaa04",
