@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxscale.core.parametric import values
 from jaxscale.infer import bootstrap
-from jaxscale.report.demo import simulate, truth_record
+from jaxscale.testing.simulated import simulate
 
 from .conftest import MAPS, invoke
 
@@ -18,7 +19,7 @@ def test_the_answer_is_certified_and_near_the_truth(fitted):
     result, record, _ = fitted
     assert result.exit_code == 0, result.output
     assert record["certificate"]["certified"] is True
-    truth = truth_record(simulate())
+    truth = {name: float(value) for name, value in values(simulate().truth).items()}
     for name, error in record["bootstrap"]["standard_errors"].items():
         # The truth is one draw away from the estimate in units of its error: 6 is out of reach by chance.
         assert abs(record["params"][name] - truth[name]) < 6 * error
