@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 import jaxscale as js
-from benchmarks.measure.settings import params
+from benchmarks.measure.settings import Settings
 from benchmarks.measure.sweep import SWEEPS, settings_of
 from jaxscale.infer.predictive import predictive
 
@@ -31,7 +31,7 @@ def study_of(corpus: str) -> js.Study:
     return js.load("pocket_grid", where=f"corpus == '{corpus}' and flops <= {CUT:g}", mapping={"C": "6ND"})
 
 
-def larger_runs(corpus: str) -> list[Any]:
+def larger_runs(corpus: str) -> list[Settings]:
     """Settings of the runs to predict, in the order of their FLOPs."""
     weight = {"stdlib": 1.0, "zipf": 0.0}[corpus]
     return sorted((s for s in settings_of(SWEEPS / "larger.toml") if s.weight == weight), key=lambda s: s.flops)
@@ -39,8 +39,7 @@ def larger_runs(corpus: str) -> list[Any]:
 
 def points_of(corpus: str) -> dict[str, np.ndarray]:
     """N, D, C and M of the larger runs (m,)."""
-    N = np.array([sum(params(s.width, s.layers).values()) for s in larger_runs(corpus)], np.float64)
-    D = np.array([s.steps * s.batch_tokens for s in larger_runs(corpus)], np.float64)
+    N, D = np.array([(s.params, s.tokens) for s in larger_runs(corpus)], np.float64).T
     return {"N": N, "D": D, "C": 6 * N * D, "M": D / N}
 
 
@@ -57,7 +56,7 @@ def forecasts(corpus: str) -> dict[str, Any]:
         print(corpus, name, posterior.diagnosis.passed, np.median(draws[name], axis=0).round(4), flush=True)
     comparison = js.compare(posteriors)
     share = comparison.stacking
-    counts = np.round(np.diff(np.concatenate([[0], np.cumsum(share / share.sum())])) * 4000).astype(int)
+    counts = np.round(share / share.sum() * 4000).astype(int)
     mixed = [
         d[np.random.default_rng(i).choice(len(d), n)]
         for i, (d, n) in enumerate(zip(draws.values(), counts, strict=True))

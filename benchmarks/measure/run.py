@@ -110,7 +110,7 @@ def _order(settings: Settings, name: Corpus, uses: int) -> np.ndarray:
 
 def _batches(settings: Settings) -> np.ndarray:
     """All training windows in their order (steps, b, t), uint8."""
-    count = settings.steps * settings.batch_tokens // WINDOW
+    count = settings.tokens // WINDOW
     first = np.random.default_rng([13, settings.seed]).random(count) < settings.weight
     out = np.empty((count, WINDOW), np.uint8)
     for name, mine in (("stdlib", first), ("zipf", ~first)):
@@ -125,9 +125,8 @@ def run(settings: Settings) -> dict[str, Any]:
     state = (model, _optimiser(model).init(eqx.filter(model, eqx.is_array)))
     batches = _batches(settings)
     rates = (settings.peak_lr * relative(settings.schedule, settings.steps)).astype(np.float32)
-    names: list[Corpus] = [
-        n for n, w in zip(get_args(Corpus), (settings.weight, 1 - settings.weight), strict=True) if w
-    ]
+    shares = zip(get_args(Corpus), (settings.weight, 1 - settings.weight), strict=True)
+    names: list[Corpus] = [name for name, share in shares if share]
 
     def advance(state: Any, first: int, last: int) -> Any:
         tokens, rate = np.zeros((CHUNK, *batches.shape[1:]), np.uint8), np.zeros(CHUNK, np.float32)
@@ -147,19 +146,18 @@ def run(settings: Settings) -> dict[str, Any]:
         judged = {name: float(held_out_loss(state[0], name, CURVE_WINDOWS).mean()) for name in names}
         curve.append({"step": int(mark), **judged})
     final = {name: held_out_loss(state[0], name, FINAL_WINDOWS) for name in names}
-    sizes = params(settings.width, settings.layers)
+    inside = params(settings.width, settings.layers)["non_embedding"]
     return {
         "settings": asdict(settings),
         "steps": settings.steps,
-        "params_non_embedding": sizes["non_embedding"],
-        "params": sum(sizes.values()),
+        "params_non_embedding": inside,
+        "params": settings.params,
         "flops": settings.flops,
-        "flops_6nd": 6 * sizes["non_embedding"] * settings.steps * settings.batch_tokens,
+        "flops_6nd": 6 * inside * settings.tokens,
         **{f"loss_{name}": float(each.mean()) for name, each in final.items()},
         **{f"loss_{name}_se": float(each.std(ddof=1) / len(each) ** 0.5) for name, each in final.items()},
         "curve": curve,
         "core_seconds": round(seconds, 3),
         "corpus": {name: corpus.fingerprint(name) for name in names},
-        "versions": {"python": platform.python_version()}
-        | {p: version(p) for p in ("jax", "equinox", "optax", "numpy")},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     }

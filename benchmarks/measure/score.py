@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure.register import REGISTERED, larger_runs
-from benchmarks.measure.sweep import SWEEPS, records_of
+from benchmarks.measure.sweep import SWEEPS, done
 
 RESULT = Path(__file__).parents[1] / "results" / "registered.md"
 INTERVALS = {"50 %": (2, 4), "80 %": (1, 5), "95 %": (0, 6)}  # columns of the registered quantiles
@@ -16,17 +16,16 @@ MEDIAN = 3
 
 def trained(corpus: str) -> np.ndarray:
     """Losses of the larger runs (m,) in the order of the registration; nan for one that diverged or is to come."""
-    records = {json.dumps(r["settings"]): r[f"loss_{corpus}"] for r in records_of(SWEEPS / "larger.toml")
-               if f"loss_{corpus}" in r}  # fmt: skip
-    return np.array([records.get(json.dumps(vars(s)), np.nan) for s in larger_runs(corpus)])
+    records = done(SWEEPS / "larger.toml")
+    return np.array([records.get(s, {}).get(f"loss_{corpus}", np.nan) for s in larger_runs(corpus)])
 
 
 def scores(quantiles: np.ndarray, loss: np.ndarray) -> dict[str, Any]:
     """Median relative error, and how many losses each interval holds, of the runs that are done."""
-    done = np.isfinite(loss)
-    q, loss = quantiles[done], loss[done]
+    known = np.isfinite(loss)
+    q, loss = quantiles[known], loss[known]
     inside = {name: int(((q[:, a] <= loss) & (loss <= q[:, b])).sum()) for name, (a, b) in INTERVALS.items()}
-    return {"runs": int(done.sum()), "error": float(np.median(np.abs(q[:, MEDIAN] / loss - 1))), **inside}
+    return {"runs": int(known.sum()), "error": float(np.median(np.abs(q[:, MEDIAN] / loss - 1))), **inside}
 
 
 def table() -> str:

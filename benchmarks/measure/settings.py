@@ -21,6 +21,13 @@ class Settings:
     unique_tokens: int = 0  # 0: every token is new
     curve_points: int = 16
 
+    def __post_init__(self) -> None:
+        if self.tokens % self.batch_tokens or self.batch_tokens % WINDOW:
+            raise ValueError(
+                f"expected tokens as whole batches and batches as whole windows of {WINDOW}, got {self.tokens} tokens "
+                f"in batches of {self.batch_tokens}; choose multiples"
+            )
+
     @property
     def steps(self) -> int:
         return self.tokens // self.batch_tokens
@@ -28,7 +35,12 @@ class Settings:
     @property
     def flops(self) -> int:
         """Exact training FLOPs of the matrix products."""
-        return flops_per_token(self.width, self.layers) * self.steps * self.batch_tokens
+        return flops_per_token(self.width, self.layers) * self.tokens
+
+    @property
+    def params(self) -> int:
+        """All parameters, embeddings and output matrix included."""
+        return sum(params(self.width, self.layers).values())
 
 
 def params(width: int, layers: int) -> dict[str, int]:

@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import tomllib
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +56,12 @@ def records_of(sweep: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
+def done(sweep: Path) -> dict[Settings, dict[str, Any]]:
+    """The record of every finished run by its settings."""
+    return {Settings(**record["settings"]): record for record in records_of(sweep)}
+
+
 def missing(sweep: Path) -> list[Settings]:
     """The runs of a sweep that have no record yet."""
-    names = [field.name for field in fields(Settings)]
-    done = {tuple(record["settings"][name] for name in names) for record in records_of(sweep)}
-    return [s for s in settings_of(sweep) if tuple(asdict(s).values()) not in done]
+    finished = done(sweep)
+    return [settings for settings in settings_of(sweep) if settings not in finished]

@@ -15,16 +15,15 @@ ORDER = ("width", "layers", "tokens", "unique_tokens", "batch_tokens", "peak_lr"
 
 
 def row(record: dict[str, Any]) -> dict[str, Any]:
-    """One run as a row of its table. `tokens` are those trained on: whole batches."""
+    """One run as a row of its table."""
     s = record["settings"]
-    tokens = record["steps"] * s["batch_tokens"]
     common = {
         "width": s["width"],
         "layers": s["layers"],
         "params": record["params"],
         "params_non_embedding": record["params_non_embedding"],
-        "tokens": tokens,
-        "unique_tokens": s["unique_tokens"] or tokens,
+        "tokens": s["tokens"],
+        "unique_tokens": s["unique_tokens"] or s["tokens"],
         "batch_tokens": s["batch_tokens"],
         "steps": record["steps"],
         "lr": s["peak_lr"],
@@ -54,8 +53,7 @@ def _losses(record: dict[str, Any]) -> dict[str, Any]:
 def mixture(record: dict[str, Any]) -> dict[str, Any]:
     """A run of the mixtures: the shares of both corpora, and the loss on each that was trained on."""
     weight = record["settings"]["weight"]
-    made = row(record | {"settings": record["settings"] | {"weight": 0.5}})
-    return {"h_stdlib": weight, "h_zipf": round(1 - weight, 6)} | made
+    return {"h_stdlib": weight, "h_zipf": round(1 - weight, 6)} | row(record)
 
 
 def points(record: dict[str, Any], number: int) -> Iterable[dict[str, Any]]:

@@ -4,17 +4,14 @@ Both are of one core and in float32, by XLA, compiling left out. The runs' own f
 """
 
 import os
+import time
+from collections import defaultdict
 
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before JAX starts its threads
+import jax
+import jax.numpy as jnp
+import numpy as np
 
-import time  # noqa: E402
-from collections import defaultdict  # noqa: E402
-
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-
-from benchmarks.measure.sweep import SWEEPS, records_of  # noqa: E402
+from benchmarks.measure.sweep import SWEEPS, records_of
 
 
 def peak(sizes: tuple[int, ...] = (256, 512, 1024, 2048), repeats: int = 10) -> float:
@@ -32,6 +29,7 @@ def peak(sizes: tuple[int, ...] = (256, 512, 1024, 2048), repeats: int = 10) -> 
 
 
 def main() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # JAX starts its threads with its first computation
     reached = peak()
     print(f"matrix product: {reached / 1e9:.1f} GFLOP/s of one core")
     rates = defaultdict(list)

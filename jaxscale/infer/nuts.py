@@ -101,9 +101,9 @@ def run(
 
 
 @eqx.filter_jit
-def bent(problem: FitProblem, charts: Chart, context: Any = None) -> CurvedChart:
-    """The curved chart of every row of `charts`, in its own context (None: the problem's)."""
-    return each(lambda row: curved(problem, *row), (charts, context))
+def bent(problem: FitProblem, charts: Chart) -> CurvedChart:
+    """The curved chart of every row of `charts`."""
+    return each(lambda chart: curved(problem, chart), charts)
 
 
 @eqx.filter_jit

@@ -1,5 +1,7 @@
 """The pocket study: jaxscale's own small transformers, shipped with the package (see `studies/pocket/SOURCE.md`)."""
 
+from collections.abc import Mapping
+
 from jaxscale.studies.dataset import Dataset
 
 _NOTE = (
@@ -9,7 +11,17 @@ _NOTE = (
 _MAPPING = {"N": "params[params]", "D": "tokens[tokens]", "C": "flops[FLOP]", "loss": "loss[nats]"}
 
 
-def _record(name: str, title: str, sha256: str, note: str, **columns: object) -> Dataset:
+def _record(
+    name: str,
+    title: str,
+    sha256: str,
+    note: str,
+    *,
+    mapping: Mapping[str, str] = _MAPPING,
+    where: str | None = "status == 'ok'",
+    group: tuple[str, ...] | None = None,
+    run_id: tuple[str, ...] | None = None,
+) -> Dataset:
     return Dataset(
         slug=f"pocket_{name}",
         title=title,
@@ -17,13 +29,12 @@ def _record(name: str, title: str, sha256: str, note: str, **columns: object) ->
         citation="the jaxscale developers 2026, pocket study, trained by benchmarks/measure",
         sha256=sha256,
         shipped=f"pocket/{name}.csv",
-        note=f"{_NOTE}; {note}" if note else _NOTE,
-        **{
-            "mapping": _MAPPING,
-            "where": "status == 'ok'",
-            "n_convention": "with embeddings",
-        }
-        | columns,  # pyright: ignore[reportArgumentType]
+        mapping=mapping,
+        where=where,
+        group=group,
+        run_id=run_id,
+        n_convention="with embeddings",
+        note=f"{_NOTE}; {note}",
     )
 
 
