@@ -26,7 +26,7 @@ def bisect(
 ) -> Float[Array, ""]:
     """Where f changes its sign between `low` and `high`, to rounding; NaN where it has one sign at both ends.
 
-    No derivative passes: take one step of Newton from the result for the derivatives of the implicit function.
+    No derivative passes: `root` has those of the implicit function.
     """
     low, high = jax.lax.stop_gradient((low, high))
     above = f(low) > 0
@@ -40,3 +40,12 @@ def bisect(
     # One bit per halving, as many as the mantissa holds, and one more for the last.
     low, high = jax.lax.fori_loop(0, jnp.finfo(low.dtype).nmant + 1, halve, (low, high))
     return jax.lax.stop_gradient(jnp.where(changes, 0.5 * (low + high), jnp.nan))
+
+
+def root(
+    f: Callable[[Float[Array, ""]], Float[Array, ""]], low: Float[Array, ""], high: Float[Array, ""]
+) -> Float[Array, ""]:
+    """`bisect`, differentiable with respect to all that f closes over, by the implicit function theorem."""
+    found = bisect(f, low, high)
+    # A step of Newton changes nothing at the root, and carries its derivatives.
+    return found - f(found) / jax.lax.stop_gradient(jax.grad(f)(found))

@@ -3,6 +3,7 @@
 import numpy as np
 from rich.table import Table
 
+from jaxscale.core.flops import training_flops
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.forecast import Forecast
 from jaxscale.report.numbers import count
@@ -33,7 +34,7 @@ def entropy_sentence(ensemble: Ensemble) -> str:
 
 def budget(fitted: Study) -> float:
     """30 times the largest fitted compute, counted as 6 N D as the planner does."""
-    return FACTOR * float((6 * fitted.columns["N"] * fitted.columns["D"]).max())
+    return FACTOR * float(training_flops(fitted.columns["N"], fitted.columns["D"]).max())
 
 
 def heldout_table(forecast: Forecast, fitted: Study, heldout: Study) -> Table:

@@ -9,6 +9,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from jaxscale.core.flops import training_flops
 from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
 from jaxscale.infer.ensemble import Ensemble
@@ -96,7 +97,7 @@ def reach_sentence(fit: Fit) -> str:
         for name, column in ranges.items()
     ]
     if {"N", "D"} <= set(ranges):
-        compute = 6 * ranges["N"] * ranges["D"]
+        compute = training_flops(ranges["N"], ranges["D"])
         parts.append(f"compute (6ND) {flops(compute.min())} to {flops(compute.max())} FLOP")
     return f"The runs reach {'; '.join(parts)}. What lies beyond is extrapolation."
 
@@ -123,7 +124,7 @@ def next_steps(fit: Fit, ensemble: Ensemble | None, saved: str | None = None) ->
 def _tenfold(fit: Fit) -> str:
     runs = fit.runs.inputs
     used = np.asarray(fit.runs.weight) > 0
-    compute = np.asarray(runs["C"] if "C" in runs else 6 * runs["N"] * runs["D"], np.float64)[used]
+    compute = np.asarray(runs["C"] if "C" in runs else training_flops(runs["N"], runs["D"]), np.float64)[used]
     return flops(float(f"{10 * compute.max():.0e}"))
 
 

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.flops import PETAFLOP_DAY, training_flops
 from jaxscale.studies.units import CountUnit, cell
 
 type Rows = np.ndarray
@@ -144,7 +145,7 @@ def plausible(symbol: str, name: str, values: np.ndarray, unit: CountUnit) -> No
 
 def compute_agrees(N: np.ndarray, D: np.ndarray, C: np.ndarray, names: dict[str, str], rows: Rows) -> None:
     """Refuses C that is not 6ND within a factor of five, and names the unit that explains it."""
-    ratio = C / (6.0 * N * D)
+    ratio = C / training_flops(N, D)
     bad = ~((ratio >= _SIX_ND[0]) & (ratio <= _SIX_ND[1]))
     if not bad.any():
         return
@@ -165,12 +166,12 @@ def compute_agrees(N: np.ndarray, D: np.ndarray, C: np.ndarray, names: dict[str,
         (1e-15, "PFLOP"),
         (1e-18, "EFLOP"),
         (1e-21, "ZFLOP"),
-        (1 / 8.64e19, "PF-days"),
+        (1 / PETAFLOP_DAY, "PF-days"),
     ):
         if 0.5 <= middle / scale <= 2.0:
             remedy = f"the compute is probably in {unit}: write C={names['C']}[{unit}]"
     raise BadInput(
-        f"{where}, column {names['C']!r}: expected C near 6 N D = {6 * N[i] * D[i]:.4g}, got {C[i]:.4g} "
+        f"{where}, column {names['C']!r}: expected C near 6 N D = {training_flops(N[i], D[i]):.4g}, got {C[i]:.4g} "
         f"({ratio[i]:.3g} times as much); {remedy}"
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.studies import checks, units
 from jaxscale.studies.options import Options
 from jaxscale.studies.sheet import Sheet
@@ -41,7 +42,7 @@ def canonical(
         if lacking:
             raise BadInput(f"{symbol}={mapping[symbol]} needs {lacking[0]}, which is not mapped; map a column to it")
         a, b = (columns[s] for s in (needed if symbol == "C" else ["C", *(s for s in needed if s != "C")]))
-        columns[symbol] = 6.0 * a * b if symbol == "C" else a / (6.0 * b)
+        columns[symbol] = training_flops(a, b) if symbol == "C" else a / (FLOP_PER_PARAM_TOKEN * b)
         unit_of[symbol] = CANONICAL[symbol]
         sheet.done.append(f"{symbol} = {formula}")
     if {"N", "D", "C"} <= set(names):

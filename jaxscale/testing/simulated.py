@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.core.law import from_published
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.studies import Study
@@ -38,10 +39,10 @@ def simulate() -> Simulated:
     truth = from_published(Chinchilla, TRUTH)
     N, D = (axis.reshape(-1) for axis in np.meshgrid(np.geomspace(3e7, 3e9, 12), np.geomspace(8e8, 8e10, 10)))
     N, D = (np.round(x * np.exp(rng.uniform(-0.15, 0.15, x.size)), -5) for x in (N, D))
-    budget = _FACTOR * float(np.max(6 * N * D))
+    budget = _FACTOR * float(np.max(training_flops(N, D)))
     # Sizes around the optimum at that budget: what a planner would consider.
-    large = np.round(np.array([0.35, 0.6, 1.0, 1.7]) * np.sqrt(budget / 6 / 20), -7)
-    tokens = np.round(budget / 6 / large, -8)
+    large = np.round(np.array([0.35, 0.6, 1.0, 1.7]) * np.sqrt(budget / FLOP_PER_PARAM_TOKEN / 20), -7)
+    tokens = np.round(budget / FLOP_PER_PARAM_TOKEN / large, -8)
     return Simulated(_study("simulated", truth, N, D, rng), _study("held out", truth, large, tokens, rng), truth)
 
 

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from math import exp
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -26,13 +25,13 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics import power
+from jaxscale.core.numerics import power, root
 from jaxscale.core.parametric import param
 from jaxscale.laws.compute import FLOP_PER_PARAM_TOKEN
 
 type Scalar = Float[Array, ""]
 
-_HALVINGS = 100
+_REACH = 30.0  # of the logarithm of the best vocabulary parameters, to either side of that of the others
 _LARGEST = 2e5
 # Upper ends of the sizes and widths of the authors' table.
 _SIZES = (5e7, 2e8, 5e8, 1e9, 2e9, 5e9, 1e10, 2e10, 5e10, 1e11, 2e11, 5e11, 1e12)
@@ -187,22 +186,18 @@ class VocabularyLoss(AbstractLaw):
         r"""Vocabulary parameters V d of least loss at C = 6 (N_nv + V d) D: a larger vocabulary leaves fewer tokens.
 
         The root of $\alpha_2 A_2 N_v^{-\alpha_2-1} = \alpha B (C/6)^{-\alpha} (N_{nv} + N_v)^{\alpha-1}$: the left side
-        falls from infinity and, for alpha < 1, faster than the right one. The width drops out.
+        falls from infinity and, for alpha < 1, faster than the right one. The width drops out. NaN where the root is
+        more than 13 decades away from N_nv.
         """
         log_gain = jnp.log(self.alpha_2) + jnp.log(self.A_2)
         log_cost = jnp.log(self.alpha) + jnp.log(self.B) - self.alpha * (jnp.log(C) - jnp.log(FLOP_PER_PARAM_TOKEN))
         log_N = jnp.log(N_nv)
 
-        def halve(_: int, bracket: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
-            low, high = bracket
-            middle = 0.5 * (low + high)
-            gain = log_gain - (self.alpha_2 + 1) * middle
-            worth_it = gain > log_cost + (self.alpha - 1) * jnp.logaddexp(log_N, middle)
-            return jnp.where(worth_it, middle, low), jnp.where(worth_it, high, middle)
+        def worth(log_Nv: Scalar) -> Scalar:
+            gain = log_gain - (self.alpha_2 + 1) * log_Nv
+            return gain - log_cost - (self.alpha - 1) * jnp.logaddexp(log_N, log_Nv)
 
-        reach = jnp.full_like(log_N, 30.0)
-        low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (log_N - reach, log_N + reach))
-        return jnp.exp(0.5 * (low + high))
+        return jnp.exp(root(worth, log_N - _REACH, log_N + _REACH))
 
     cite: ClassVar[str] = "tao2024scaling"
     reproduced_on: ClassVar[tuple[str, ...]] = ("vocab_scaling",)

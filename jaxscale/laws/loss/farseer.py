@@ -31,7 +31,7 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics import bisect
+from jaxscale.core.numerics import root
 from jaxscale.core.parametric import param
 from jaxscale.laws.compute import FLOP_PER_PARAM_TOKEN
 
@@ -121,9 +121,7 @@ class Farseer(AbstractLaw):
         grid = jnp.linspace(log(1e4), 0.0, 129, dtype=log_ND.dtype)
         past = jnp.argmax(jax.vmap(slope)(grid) < 0)
         # Without a minimum `past` is zero, and the ends, which are then one, have the same sign: NaN.
-        log_M = bisect(slope, grid[past], grid[jnp.maximum(past - 1, 0)])
-        # A Newton step changes nothing at the root, and carries its derivatives.
-        log_M = log_M - slope(log_M) / jax.lax.stop_gradient(jax.grad(slope)(log_M))
+        log_M = root(slope, grid[past], grid[jnp.maximum(past - 1, 0)])
         return jnp.exp((log_ND - log_M) / 2), jnp.exp((log_ND + log_M) / 2)
 
     @classmethod

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from math import exp
 from typing import ClassVar, Self
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -24,7 +23,7 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics import bisect
+from jaxscale.core.numerics import root
 from jaxscale.core.parametric import param
 
 _GFLOP = 1e9
@@ -68,15 +67,10 @@ class SaturatingCompute(AbstractLaw):
         """C between `low` and `high` at which both laws predict the same error; NaN where the ends do not differ in
         which of them is ahead. Differentiable by the parameters of both."""
 
-        def gap(laws: tuple[Self, Self], log_C: Float[Array, ""]) -> Float[Array, ""]:
-            one, another = laws
-            return jnp.log(one(jnp.exp(log_C))) - jnp.log(another(jnp.exp(log_C)))
+        def gap(log_C: Float[Array, ""]) -> Float[Array, ""]:
+            return jnp.log(self(jnp.exp(log_C))) - jnp.log(other(jnp.exp(log_C)))
 
-        laws = (self, other)
-        fixed = jax.lax.stop_gradient(laws)
-        root = bisect(lambda log_C: gap(fixed, log_C), jnp.log(low), jnp.log(high))
-        # A step of Newton carries the derivative of the root, by the implicit function theorem.
-        return jnp.exp(root - gap(laws, root) / jax.grad(gap, argnums=1)(fixed, root))
+        return jnp.exp(root(gap, jnp.log(low), jnp.log(high)))
 
     cite: ClassVar[str] = "nezhurina2025scaling"
     reproduced_on: ClassVar[tuple[str, ...]] = ("laion_clip_mammut_seg",)

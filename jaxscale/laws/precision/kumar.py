@@ -27,15 +27,14 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics import power
+from jaxscale.core.numerics import power, root
 from jaxscale.core.parametric import param
 
 PerTensor = Annotated[Float[Array, " tensors"], q.PURE]
 type Scalar = Float[Array, ""]
 
 _LEAST = 1e-2  # of the exponent: closer to nothing the law is not stated, and its slope has no bound
-_HALVINGS = 60
-_WIDEST = 64.0  # bits
+_NARROWEST, _WIDEST = 1.0, 64.0  # bits
 
 _INTEGERS = {
     "A": 4299.0,
@@ -53,11 +52,6 @@ def _log_worth(P: PerTensor, gamma: PerTensor, n: PerTensor) -> Scalar:
     return jnp.sum(jnp.log(-jnp.expm1(-jnp.maximum(P / gamma - n, _LEAST))))
 
 
-def _trained(law: "PrecisionTraining | UnifiedPrecision", N: Scalar, D: Scalar, P: PerTensor) -> Scalar:
-    log_effective = jnp.log(N) + _log_worth(P, law.gamma, law.n)
-    return law.E + law.A * jnp.exp(-law.alpha * log_effective) + law.B * power(D, -law.beta)
-
-
 def _rounded(
     law: "PostTrainingPrecision | UnifiedPrecision", N: Scalar, D: Scalar, P: PerTensor, P_post: Scalar
 ) -> Scalar:
@@ -72,16 +66,8 @@ def _rounded_per_data(
     return coarse * jnp.prod(-jnp.expm1(-law.b * finer))
 
 
-class PrecisionTraining(AbstractLaw):
-    """Loss of a transformer of N parameters after D tokens, trained in P_w, P_a and P_kv bits.
-
-    gamma and n hold weights, activations and key-value cache, in this order. Bits are those of integers unless the
-    set says floats. Where a format leaves less than 1 % of the exponent, the factor is held there. Fitted to 30M to
-    220M parameters on 1.5B to 26B tokens, checked up to 1.7B parameters; beyond these the law extrapolates.
-
-    Identifiability (60 runs over the domain, 0.3 % noise): to 10 %: alpha, beta, E; to a factor of 2: A, B, gamma;
-    open: n.
-    """
+class _Trained(AbstractLaw):
+    """The terms of training in few bits, which the law of training and the unified law share."""
 
     A: q.Nats = param(s.positive, init=4299.0, prior=p.LogNormal(1000.0, 2.0), doc="cost of finite size", linear=True)
     alpha: q.Pure = param(s.positive, init=0.4965, prior=p.LogNormal(0.4, 0.4), doc="size exponent", symbol=r"\alpha")
@@ -99,8 +85,24 @@ class PrecisionTraining(AbstractLaw):
         s.real, init=(0.3037, 1.4072, 2.4185), prior=p.Normal(0.0, 0.5), doc="offset of the bits, over gamma"
     )
 
+    def _trained(self, N: Scalar, D: Scalar, P: PerTensor) -> Scalar:
+        log_effective = jnp.log(N) + _log_worth(P, self.gamma, self.n)
+        return self.E + self.A * jnp.exp(-self.alpha * log_effective) + self.B * power(D, -self.beta)
+
+
+class PrecisionTraining(_Trained):
+    """Loss of a transformer of N parameters after D tokens, trained in P_w, P_a and P_kv bits.
+
+    gamma and n hold weights, activations and key-value cache, in this order. Bits are those of integers unless the
+    set says floats. Where a format leaves less than 1 % of the exponent, the factor is held there. Fitted to 30M to
+    220M parameters on 1.5B to 26B tokens, checked up to 1.7B parameters; beyond these the law extrapolates.
+
+    Identifiability (60 runs over the domain, 0.3 % noise): to 10 %: alpha, beta, E; to a factor of 2: A, B, gamma;
+    open: n.
+    """
+
     def __call__(self, N: q.Params, D: q.Tokens, P_w: q.Bits, P_a: q.Bits, P_kv: q.Bits) -> q.Nats:
-        return _trained(self, N, D, jnp.stack([P_w, P_a, P_kv]))
+        return self._trained(N, D, jnp.stack([P_w, P_a, P_kv]))
 
     def effective_params(self, N: q.Params, P_w: q.Bits, P_a: q.Bits, P_kv: q.Bits) -> q.Params:
         """Size of a model of equal loss that was trained in full precision."""
@@ -110,21 +112,15 @@ class PrecisionTraining(AbstractLaw):
         """Bits, the same everywhere, of least loss where compute is in proportion to N D P.
 
         The loss depends on them through N_eff D, which at given compute is as the worth of the bits over the bits:
-        so the optimum is that of their quotient, whatever the compute.
+        so the optimum is that of their quotient, whatever the compute. NaN where it is not between 1 and 64 bits.
         """
 
         def slope(P: Scalar) -> Scalar:
             return jax.grad(lambda P: _log_worth(jnp.broadcast_to(P, (3,)), self.gamma, self.n))(P) - 1 / P
 
-        def halve(_: int, bracket: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
-            low, high = bracket
-            middle = 0.5 * (low + high)
-            rising = slope(middle) > 0
-            return jnp.where(rising, middle, low), jnp.where(rising, high, middle)
-
-        nothing_left = jnp.maximum(jnp.max(self.gamma * (self.n + _LEAST)), 0)
-        low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (nothing_left, jnp.full_like(nothing_left, _WIDEST)))
-        return 0.5 * (low + high)
+        # Clear of the edge at which the worth is held, where its slope jumps.
+        something_left = jnp.max(self.gamma * (self.n + 2 * _LEAST))
+        return root(slope, jnp.maximum(something_left, _NARROWEST), jnp.full_like(something_left, _WIDEST))
 
     cite: ClassVar[str] = "kumar2024scaling"
     domain: ClassVar[Mapping[str, q.Range]] = {
@@ -222,7 +218,7 @@ class PostTrainingPrecision(AbstractLaw):
     }
 
 
-class UnifiedPrecision(AbstractLaw):
+class UnifiedPrecision(_Trained):
     """Loss of a transformer trained on D tokens in P_w, P_a and P_kv bits, its weights then rounded to P_post bits.
 
     The sum of `PrecisionTraining` and `PostTrainingPrecision`, with parameters that one fit gives to both terms.
@@ -232,21 +228,6 @@ class UnifiedPrecision(AbstractLaw):
     gamma_D, gamma_N, gamma_post, b; open: B, n, C_T.
     """
 
-    A: q.Nats = param(s.positive, init=4299.0, prior=p.LogNormal(1000.0, 2.0), doc="cost of finite size", linear=True)
-    alpha: q.Pure = param(s.positive, init=0.4965, prior=p.LogNormal(0.4, 0.4), doc="size exponent", symbol=r"\alpha")
-    B: q.Nats = param(s.positive, init=18060.0, prior=p.LogNormal(3000.0, 2.5), doc="cost of finite data", linear=True)
-    beta: q.Pure = param(s.positive, init=0.4965, prior=p.LogNormal(0.4, 0.4), doc="data exponent", symbol=r"\beta")
-    E: q.Nats = param(s.positive, init=2.7648, prior=p.LogNormal(2.0, 0.5), doc="entropy of text", linear=True)
-    gamma: PerTensor = param(
-        s.positive,
-        init=(2.6745, 2.2102, 0.9578),
-        prior=p.LogNormal(2.0, 0.5),
-        doc="bits that divide the loss of worth by e",
-        symbol=r"\gamma",
-    )
-    n: PerTensor = param(
-        s.real, init=(0.3037, 1.4072, 2.4185), prior=p.Normal(0.0, 0.5), doc="offset of the bits, over gamma"
-    )
     C_T: q.Nats = param(
         s.positive, init=0.0598, prior=p.LogNormal(0.1, 2.0), doc="size of the degradation", linear=True
     )
@@ -263,7 +244,7 @@ class UnifiedPrecision(AbstractLaw):
 
     def __call__(self, N: q.Params, D: q.Tokens, P_w: q.Bits, P_a: q.Bits, P_kv: q.Bits, P_post: q.Bits) -> q.Nats:
         P = jnp.stack([P_w, P_a, P_kv])
-        return _trained(self, N, D, P) + _rounded(self, N, D, P, P_post)
+        return self._trained(N, D, P) + _rounded(self, N, D, P, P_post)
 
     cite: ClassVar[str] = "kumar2024scaling"
     domain: ClassVar[Mapping[str, q.Range]] = {

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from jaxscale.core.flops import training_flops
 from jaxscale.core.law import signature
 from jaxscale.infer.fit import Fit
 from jaxscale.plan.allocate import allocate
@@ -35,10 +36,11 @@ def contours(fit: Fit, group: int = 0) -> Figure:
     ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     ax.clabel(solid, fmt="%.3g", fontsize=8, inline_spacing=3, colors=style.INK)
     points = ax.scatter(N, D, c=loss, cmap=style.LOSS, norm=norm, s=26, edgecolor="white", linewidth=0.6, zorder=3)
-    budgets = np.geomspace(6 * x[0] * y[0], 6 * x[-1] * y[-1], 60)
+    budgets = np.geomspace(training_flops(x[0], y[0]), training_flops(x[-1], y[-1]), 60)
     best = allocate(fit.law, budgets, group=group)
     optimal_N, optimal_D = np.asarray(best.N, np.float64), np.asarray(best.D, np.float64)
-    near = (budgets >= 6 * np.min(N * D)) & (budgets <= 6 * np.max(N * D))
+    spent = training_flops(N, D)
+    near = (budgets >= spent.min()) & (budgets <= spent.max())
     far = budgets >= budgets[near][-1]
     ax.plot(
         optimal_N[near], optimal_D[near], color=style.BEYOND, linewidth=2, label="compute-optimal, in reach of the runs"

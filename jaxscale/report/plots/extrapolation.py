@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxscale.core.flops import training_flops
 from jaxscale.core.law import signature
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
@@ -46,7 +47,7 @@ def extrapolation(fit: Fit, ensemble: Ensemble | None = None, group: int = 0, he
     _beyond(ax, x, line, draws, edge, "compute-optimal loss" if on_frontier else "the law")
     ax.scatter(x_runs, loss, s=14, color=style.GREY, alpha=0.7, linewidth=0, label="fitted runs", zorder=3)
     if heldout is not None and {"N", "D"} <= set(heldout.columns):
-        C = 6 * heldout.columns["N"] * heldout.columns["D"]
+        C = training_flops(heldout.columns["N"], heldout.columns["D"])
         ax.scatter(
             C, heldout.columns[heldout.target], s=46, marker="*", color=style.INK, label="runs held out", zorder=4
         )
@@ -88,7 +89,7 @@ def _relative(
     if heldout is not None and {"N", "D"} <= set(heldout.columns):
         N, D = heldout.columns["N"], heldout.columns["D"]
         off = 100 * np.log(heldout.columns[heldout.target] / loss_at(fit, N, D, group))
-        ax.scatter(6 * N * D, off, s=46, marker="*", color=style.INK, zorder=4)
+        ax.scatter(training_flops(N, D), off, s=46, marker="*", color=style.INK, zorder=4)
     ax.set_ylabel("relative to\nthe law (%)")
 
 

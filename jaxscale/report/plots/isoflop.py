@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
 from jaxscale.core.law import signature
 from jaxscale.infer.fit import Fit
 from jaxscale.plan.allocate import allocate
@@ -35,7 +36,7 @@ def isoflop(fit: Fit, group: int = 0) -> Figure:
         near = (np.abs(np.log(C / budget)) < np.log(_NEAR)) if not beyond else np.zeros(C.size, bool)
         if near.any():
             sizes = np.geomspace(min(sizes[0], N[near].min() / 1.2), max(sizes[-1], N[near].max() * 1.2), 160)
-        curve = loss_at(fit, sizes, budget / 6 / sizes, group)
+        curve = loss_at(fit, sizes, budget / FLOP_PER_PARAM_TOKEN / sizes, group)
         name = f"{flops(budget)} FLOP" + (", 10x beyond the runs" if beyond else "")
         ax.plot(sizes, curve, color=colour, linewidth=1.8, linestyle=(0, (3, 2)) if beyond else "-", label=name)
         ax.plot(

@@ -13,6 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.infer.fit import Fit
 from jaxscale.report.numbers import count
 from jaxscale.report.record import is_simulated, law_name
@@ -82,9 +83,9 @@ def columns(fit: Fit) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     used = np.asarray(fit.runs.weight) > 0
     found = {name: np.asarray(x, np.float64)[used] for name, x in fit.runs.inputs.items()}
     if {"C", "M"} <= set(found):
-        found["N"] = np.sqrt(found["C"] / 6 / found["M"])
+        found["N"] = np.sqrt(found["C"] / FLOP_PER_PARAM_TOKEN / found["M"])
         found["D"] = found["N"] * found["M"]
     elif {"N", "D"} <= set(found):
-        found["C"] = 6 * found["N"] * found["D"]
+        found["C"] = training_flops(found["N"], found["D"])
         found["M"] = found["D"] / found["N"]
     return found, np.asarray(fit.runs.target, np.float64)[used], np.asarray(fit.runs.group)[used]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
 from jaxscale.studies.dataset import Dataset, SourceFile, Table, renamed, rounded
 
 _EXCLUDED = 5
@@ -17,7 +18,7 @@ def tidy(tables: Sequence[Table]) -> Table:
     excluded[np.argsort(-raw["loss"], kind="stable")[:_EXCLUDED]] = 1.0
     return {
         "params": table["params"],
-        "tokens": rounded(raw["Training FLOP"] / (6.0 * raw["Model Size"])),
+        "tokens": rounded(raw["Training FLOP"] / (FLOP_PER_PARAM_TOKEN * raw["Model Size"])),
         "flops": table["flops"],
         "loss": table["loss"],
         "excluded_in_paper": excluded,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxscale.core.flops import training_flops
 from jaxscale.studies.dataset import Dataset, SourceFile, Table
 
 _FOLDER = "benchmark/dataset/farseer_scaling_law"
@@ -18,7 +19,7 @@ def tidy(tables: Sequence[Table]) -> Table:
         "tokens": joined["D"],
         "loss": joined["loss"],
         "split": np.array(splits, dtype=object),
-        "flops": 6.0 * joined["N"] * joined["D"],
+        "flops": training_flops(joined["N"], joined["D"]),
     }
 
 

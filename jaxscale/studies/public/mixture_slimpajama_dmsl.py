@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxscale.core.flops import training_flops
 from jaxscale.studies.dataset import Dataset, SourceFile, Table, renamed, rounded
 
 _DOMAINS = ("arxiv", "book", "c4", "github", "commoncrawl", "stackexchange", "wikipedia")
@@ -21,7 +22,7 @@ def tidy(tables: Sequence[Table]) -> Table:
             | {f"h_{domain}": f"weight_{domain}" for domain in _DOMAINS}
             | {f"loss_{domain}": f"{domain}_loss" for domain in (*_DOMAINS, "openhermes")},
         ),
-        "flops": rounded(6.0 * raw["model_size"] * raw["n_tokens"]),
+        "flops": rounded(training_flops(raw["model_size"], raw["n_tokens"])),
         "loss_avg": rounded(np.nanmean(losses, axis=1)),
         # Weights of one mixture differ in the last digits, hence the rounding.
         "mixture_id": np.unique(weights.round(6), axis=0, return_inverse=True)[1].astype(np.float64),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxscale.core.flops import training_flops
 from jaxscale.studies.dataset import Dataset, SourceFile, Table, renamed, rounded
 
 _SEQUENCE = 2048.0
@@ -32,7 +33,7 @@ def tidy(tables: Sequence[Table]) -> Table:
         **renamed(raw, _NAMES, exact=("params", "tokens")),
         "batch_tokens": raw["bs"] * _SEQUENCE,
         "lr_final": np.full(rows, _FINAL_LR),
-        "flops": rounded(6.0 * raw["N"] * raw["D"]),
+        "flops": rounded(training_flops(raw["N"], raw["D"])),
         "seq_len": np.full(rows, _SEQUENCE),
     }
 

@@ -1,5 +1,6 @@
 """Vocabulary laws: the token formula, the step table, the optimum by numerical search, the authors' units."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -63,6 +64,26 @@ def test_optimum_is_best_at_equal_compute(N: float, C: float) -> None:
 
     want = minimize_scalar(loss, bounds=(10, 30), method="bounded", options={"xatol": 1e-10}).x
     assert np.log(float(VocabularyLoss().optimal_params(*numbers(N, C)))) == pytest.approx(want, abs=1e-5)
+
+
+def test_derivatives_of_the_optimum() -> None:
+    """Of ln N_v by ln C and ln N_nv: both sides of the equation for the root, differentiated."""
+
+    def log_vocabulary(log_N: jax.Array, log_C: jax.Array) -> jax.Array:
+        return jnp.log(VocabularyLoss().optimal_params(jnp.exp(log_N), jnp.exp(log_C)))
+
+    N = 7e9
+    at = numbers(np.log(N), np.log(7e21))
+    share = 1 / (1 + N / np.exp(float(log_vocabulary(*at))))
+    steepness = ALPHA_2 + 1 - (1 - ALPHA) * share
+    want = (1 - ALPHA) * (1 - share) / steepness, ALPHA / steepness
+    # In float32 a logarithm of 50 carries 4e-6, and so does the share.
+    assert [float(x) for x in jax.grad(log_vocabulary, argnums=(0, 1))(*at)] == pytest.approx(want, rel=1e-5)
+
+
+def test_no_optimum_within_reach_is_not_a_number() -> None:
+    """With next to no loss to gain, the best vocabulary is less than 1e-13 of the model."""
+    assert np.isnan(float(VocabularyLoss(A_2=1e-25).optimal_params(*numbers(7e9, 7e21))))
 
 
 def test_approach_one_inverts(eps: float) -> None:

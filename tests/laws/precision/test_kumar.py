@@ -65,6 +65,23 @@ def test_optimal_bits_are_best_at_equal_compute(name: str) -> None:
     assert float(law.optimal_bits()) == pytest.approx(found.x, abs=1e-6 + 1000 * eps)
 
 
+@pytest.mark.parametrize("n", [(0.3037, 1.4072, 2.4185), (-0.1, -0.2, -0.1)])
+def test_derivatives_of_the_optimal_bits(n: tuple[float, ...]) -> None:
+    """By the offsets: the slope sum 1/(gamma (e^x - 1)) - 1/P, x = P/gamma - n, differentiated by n and by P."""
+    law = PrecisionTraining().replace(n=jnp.asarray(n, float))
+    bits, slopes = jax.value_and_grad(lambda n: law.replace(n=n).optimal_bits())(law.n)
+    gamma, P = np.asarray(law.gamma, np.float64), float(bits)
+    up = np.exp(P / gamma - np.asarray(n))
+    assert np.sum(1 / (gamma * (up - 1))) == pytest.approx(1 / P, rel=1e-4)
+    by_n, by_P = up / (gamma * (up - 1) ** 2), 1 / P**2 - np.sum(up / (gamma * (up - 1)) ** 2)
+    np.testing.assert_allclose(slopes, -by_n / by_P, rtol=1e-3)
+
+
+def test_no_optimal_bits_are_not_a_number() -> None:
+    """Where even no bits leave most of the worth, fewer are always better."""
+    assert np.isnan(float(PrecisionTraining().replace(n=jnp.full(3, -5.0)).optimal_bits()))
+
+
 def test_a_format_that_leaves_nothing_stays_finite() -> None:
     """3 bits in activations, where the printed factor is negative."""
     value, slopes = jax.value_and_grad(lambda law: law(*numbers(1e8, 1e10, 3, 3, 3)))(PrecisionTraining())
