@@ -42,7 +42,7 @@ def joint(
     """
     if split is None and partial is None:
         return law
-    levels = {"--split": _names(split, "--split"), "--partial": _names(partial, "--partial")}
+    levels = {"--split": names_of(split, "--split"), "--partial": names_of(partial, "--partial")}
     asked = "--split" if split is not None else "--partial"
     if not study.groups:
         raise BadInput(
@@ -52,7 +52,8 @@ def joint(
     return Pooled(law, levels["--split"], study.groups, levels["--partial"])
 
 
-def _names(text: str | None, option: str) -> list[str]:
+def names_of(text: str | None, option: str) -> list[str]:
+    """Names separated by commas. Raises `BadInput` on an empty list."""
     if text is None:
         return []
     names = [name.strip() for name in text.split(",") if name.strip()]

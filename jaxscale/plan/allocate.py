@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.plan.cost import AbstractCost, SixND
+from jaxscale.plan.roots import root
 from jaxscale.solve.implicit import implicit_argmin
 
 _GRID = 257  # coarse points in log N
@@ -74,46 +75,28 @@ def allocate(
     cost = SixND() if cost is None else cost
     bounds = (Bounds() if bounds is None else bounds).check()
     single = law if isinstance(law, AbstractLaw) else law.law
-    _plannable(single)
-    budget = _positive(flops, "flops", "FLOP", jax.tree.leaves(single)[0].dtype)
-    _feasible(budget, cost, bounds)
+    plannable(single)
+    budget = positive(flops, "flops", "FLOP", jax.tree.leaves(single)[0].dtype)
+    feasible(budget, cost, bounds)
     if isinstance(law, AbstractLaw):
         return _over_budgets(law, budget, cost, bounds, group)
     return eqx.filter_vmap(lambda one: _over_budgets(one, budget, cost, bounds, group))(single)
 
 
-def flops_for(
-    law: Any, loss: Any, *, cost: AbstractCost | None = None, bounds: Bounds | None = None, group: int = 0
-) -> Float[Array, "..."]:
-    """The smallest budget in FLOP whose compute-optimal run reaches `loss`: the inverse of `allocate`.
-
-    Infinite where the law says that no budget up to 1e32 FLOP does (the loss lies below its floor).
-    """
-    cost = SixND() if cost is None else cost
-    bounds = (Bounds() if bounds is None else bounds).check()
-    single = law if isinstance(law, AbstractLaw) else law.law
-    _plannable(single)
-    target = _positive(loss, "loss", "nats", jax.tree.leaves(single)[0].dtype)
-
-    def one(law: AbstractLaw) -> Array:
-        flat = jax.vmap(lambda value: _inverse(law, value, cost, bounds, group))(target.reshape(-1))
-        return flat.reshape(target.shape)
-
-    return one(single) if isinstance(law, AbstractLaw) else eqx.filter_vmap(one)(single)
-
-
-def _positive(value: Any, name: str, unit: str, dtype: Any) -> Array:
+def positive(value: Any, name: str, unit: str, dtype: Any) -> Array:
+    """As an array. Raises `BadInput` on a value that is known and not a positive finite number."""
     array = jnp.asarray(value, dtype)
     if not isinstance(array, jax.core.Tracer) and not bool(jnp.all((array > 0) & jnp.isfinite(array))):
         raise BadInput(f"{name}: expected a positive finite number of {unit}, got {value}; write it like 1e24")
     return array
 
 
-def _feasible(budget: Array, cost: AbstractCost, bounds: Bounds) -> None:
+def feasible(budget: Array, cost: AbstractCost, bounds: Bounds) -> None:
+    """Raises `BadInput` on a budget that is known and that no run within the bounds has."""
     if isinstance(budget, jax.core.Tracer):
         return
-    for flops in np.atleast_1d(np.asarray(budget, np.float64)):
-        low, high = (float(x) for x in _range(jnp.log(jnp.asarray(flops, budget.dtype)), cost, bounds))
+    for flops in np.asarray(budget, np.float64).reshape(-1):
+        low, high = (float(x) for x in size_range(jnp.log(jnp.asarray(flops, budget.dtype)), cost, bounds))
         if not low < high:
             raise BadInput(
                 f"bounds: no run of {flops:.3g} FLOP has N within {bounds.N[0]:g}..{bounds.N[1]:g} and D/N within "
@@ -121,7 +104,8 @@ def _feasible(budget: Array, cost: AbstractCost, bounds: Bounds) -> None:
             )
 
 
-def _plannable(law: AbstractLaw) -> None:
+def plannable(law: AbstractLaw) -> None:
+    """Raises `BadInput` on a law without size and data."""
     inputs = set(signature(law).inputs) - {"group"}
     if inputs not in ({"N", "D"}, {"C", "M"}):
         raise BadInput(
@@ -130,7 +114,7 @@ def _plannable(law: AbstractLaw) -> None:
         )
 
 
-def _loss_of(law: AbstractLaw, cost: AbstractCost, group: int) -> Callable[[Array, Array], Array]:
+def log_loss_of(law: AbstractLaw, cost: AbstractCost, group: int) -> Callable[[Array, Array], Array]:
     """log L as a function of (log N, log C)."""
     names = signature(law).inputs
 
@@ -149,7 +133,7 @@ def _loss_of(law: AbstractLaw, cost: AbstractCost, group: int) -> Callable[[Arra
 
 
 @eqx.filter_jit
-def _range(log_C: Array, cost: AbstractCost, bounds: Bounds) -> tuple[Array, Array]:
+def size_range(log_C: Array, cost: AbstractCost, bounds: Bounds) -> tuple[Array, Array]:
     """Allowed log N at a budget: D/N falls as N grows, so the ratio's bounds are bounds on N."""
     dtype = log_C.dtype
     low, high = (jnp.log(jnp.asarray(x, dtype)) for x in bounds.N)
@@ -160,30 +144,24 @@ def _range(log_C: Array, cost: AbstractCost, bounds: Bounds) -> tuple[Array, Arr
     def at_ratio(ratio: float) -> Array:
         goal = jnp.log(jnp.asarray(ratio, dtype))
 
-        def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
-            a, b = bracket
-            middle = 0.5 * (a + b)
-            above = excess(middle) > goal
-            return jnp.where(above, middle, a), jnp.where(above, b, middle)
-
-        a, b = jax.lax.fori_loop(0, 60, halve, (jnp.asarray(-50.0, dtype), jnp.asarray(120.0, dtype)))
-        return 0.5 * (a + b)
+        return root(lambda n: excess(n) - goal, jnp.asarray(-50.0, dtype), jnp.asarray(120.0, dtype)).at
 
     return jnp.maximum(low, at_ratio(bounds.ratio[1])), jnp.minimum(high, at_ratio(bounds.ratio[0]))
 
 
 @eqx.filter_jit
 def _over_budgets(law: AbstractLaw, budget: Array, cost: AbstractCost, bounds: Bounds, group: int) -> Allocation:
-    flat = jax.vmap(lambda c: _at(law, jnp.log(c), cost, bounds, group))(budget.reshape(-1))
+    flat = jax.vmap(lambda c: at_budget(law, jnp.log(c), cost, bounds, group))(budget.reshape(-1))
     return jax.tree.map(lambda x: x.reshape(budget.shape), flat)
 
 
-def _at(law: AbstractLaw, log_C: Array, cost: AbstractCost, bounds: Bounds, group: int) -> Allocation:
-    log_loss = _loss_of(law, cost, group)
+def at_budget(law: AbstractLaw, log_C: Array, cost: AbstractCost, bounds: Bounds, group: int) -> Allocation:
+    """`allocate` for one law and one budget, given as its logarithm; no checks."""
+    log_loss = log_loss_of(law, cost, group)
     solid_law, solid_C = jax.lax.stop_gradient((law, log_C))
-    solid = _loss_of(solid_law, cost, group)
-    low, high = _range(solid_C, cost, bounds)
-    grid = low + (high - low) * jnp.linspace(0, 1, _GRID, dtype=log_C.dtype)
+    solid = log_loss_of(solid_law, cost, group)
+    low, high = size_range(log_C, cost, bounds)
+    grid = jax.lax.stop_gradient(low + (high - low) * jnp.linspace(0, 1, _GRID, dtype=log_C.dtype))
 
     def narrow(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         left, right = bracket
@@ -204,31 +182,15 @@ def _at(law: AbstractLaw, log_C: Array, cost: AbstractCost, bounds: Bounds, grou
         return jnp.where(jnp.isfinite(step) & (jnp.abs(step) < 0.1), n - step, n)
 
     inner = jax.lax.fori_loop(0, _NEWTON, newton, 0.5 * (left + right))
-    # On a bound there is no stationary point to differentiate: N stays at the bound's own value.
-    attached = implicit_argmin(lambda v: log_loss(v[0], log_C), inner[None])[0]
-    log_N = jnp.where(on_bound, grid[index], attached)
+    # On a bound there is no stationary point to differentiate: N moves with the bound.
+    inner = implicit_argmin(lambda v: log_loss(v[0], log_C), inner[None])[0]
+    log_N = jnp.where(on_bound, jnp.where(index == 0, low, high), inner)
     return Allocation(
         N=jnp.exp(log_N),
         D=jnp.exp(cost.log_tokens(log_N, log_C)),
         loss=jnp.exp(log_loss(log_N, log_C)),
         on_bound=on_bound,
     )
-
-
-def _inverse(law: AbstractLaw, target: Array, cost: AbstractCost, bounds: Bounds, group: int) -> Array:
-    """Bisection on log C: the optimal loss never rises with the budget."""
-    dtype = target.dtype
-    low, high = (jnp.log(jnp.asarray(x, dtype)) for x in (1e9, 1e32))
-
-    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
-        a, b = bracket
-        middle = 0.5 * (a + b)
-        above = _at(law, middle, cost, bounds, group).loss > target
-        return jnp.where(above, middle, a), jnp.where(above, b, middle)
-
-    a, b = jax.lax.fori_loop(0, jnp.finfo(dtype).nmant + 4, halve, (low, high))
-    reachable = _at(law, high, cost, bounds, group).loss <= target
-    return jnp.where(reachable, jnp.exp(0.5 * (a + b)), jnp.inf)
 
 
 def summary(point: Allocation, draws: Allocation | None, levels: tuple[float, ...]) -> dict[str, Any]:

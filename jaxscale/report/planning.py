@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.core.law import signature
 from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import FAR, LEVELS, decades_beyond, ensemble_doubts
-from jaxscale.plan.allocate import Bounds, allocate, flops_for, summary
-
-_MOST, _LEAST = 1e32, 1e9  # FLOP between which `flops_for` looks
+from jaxscale.plan.allocate import Bounds, allocate, summary
+from jaxscale.plan.reach import LEAST, MOST, flops_for
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def plan_run(
 def as_inputs(N: Any, D: Any) -> dict[str, np.ndarray]:
     """N and D (broadcasting), and what laws derive from them: C = 6ND and M = D/N."""
     N, D = np.atleast_1d(np.asarray(N, np.float64)), np.atleast_1d(np.asarray(D, np.float64))
-    return {"N": N, "D": D, "C": 6 * N * D, "M": D / N}
+    return {"N": N, "D": D, "C": training_flops(N, D), "M": D / N}
 
 
 def plannable(fit: Fit) -> bool:
@@ -142,10 +142,10 @@ def _budget_for(fit: Fit, loss: float, bounds: Bounds, index: int) -> float:
         floor = np.atleast_1d(np.asarray(fit.params.get("E", np.nan), np.float64))
         known = f"; the fitted floor E is {floor[index % floor.size]:.4g}" if np.isfinite(floor).all() else ""
         raise BadInput(
-            f"loss: no budget up to {_MOST:g} FLOP reaches {loss:g} {unit} under this fit{known}; ask for a larger loss"
+            f"loss: no budget up to {MOST:g} FLOP reaches {loss:g} {unit} under this fit{known}; ask for a larger loss"
         )
-    if flops < 2 * _LEAST:
-        raise BadInput(f"loss: a run of {_LEAST:g} FLOP reaches {loss:g} {unit} already; ask for a smaller loss")
+    if flops < 2 * LEAST:
+        raise BadInput(f"loss: a run of {LEAST:g} FLOP reaches {loss:g} {unit} already; ask for a smaller loss")
     return flops
 
 
@@ -153,8 +153,8 @@ def _possible(flops: float, bounds: Bounds) -> None:
     """Ratio and size bounds may exclude each other at a budget: N = sqrt(C / (6 ratio))."""
     if not (math.isfinite(flops) and flops > 0):
         raise BadInput(f"flops: expected a positive finite number of FLOP, got {flops:g}; write it like 1e24")
-    low = max(bounds.N[0], math.sqrt(flops / 6 / bounds.ratio[1]))
-    high = min(bounds.N[1], math.sqrt(flops / 6 / bounds.ratio[0]))
+    low = max(bounds.N[0], math.sqrt(flops / FLOP_PER_PARAM_TOKEN / bounds.ratio[1]))
+    high = min(bounds.N[1], math.sqrt(flops / FLOP_PER_PARAM_TOKEN / bounds.ratio[0]))
     if low >= high:
         raise BadInput(
             f"bounds: at {flops:g} FLOP no run has {bounds.N[0]:g} to {bounds.N[1]:g} parameters and "
