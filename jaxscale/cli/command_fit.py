@@ -24,6 +24,7 @@ def fit(
     ] = None,
     partial: Annotated[str | None, typer.Option(help="Needs priors: see `jaxscale sample`.", hidden=True)] = None,
     run_id: options.RunId = None,
+    state: options.State = None,
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits; 0 for none.")] = "0",
     starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and bootstrap.")] = 0,
@@ -40,6 +41,7 @@ def fit(
     from jaxscale.core.errors import BadInput
     from jaxscale.objectives.parse import objective_from_name
     from jaxscale.report import record, text
+    from jaxscale.report.card import fit_card
 
     if partial is not None:
         raise BadInput(
@@ -55,7 +57,7 @@ def fit(
     chosen = objective_from_name(objective)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
-    study = inputs.study_of(file, map or (), where, group=group, run_id=run_id)
+    study = inputs.study_of(file, map or (), where, state, group=group, run_id=run_id)
     model = joint(model, split, group, study)
     held = inputs.fixed_of(fix or (), model)
 
@@ -68,6 +70,7 @@ def fit(
             with counting("bootstrap", draws) as tell:
                 ensemble = infer.bootstrap(found, draws, key=seed, progress=tell)
     seconds = clock.seconds
+    card = fit_card(found, ensemble, study, seconds, seed=seed) if json is not None or save is not None else None
 
     output.say(out, text.fit_sentence(found, study.name))
     output.say(out)
@@ -85,7 +88,7 @@ def fit(
     if save is not None:
         from jaxscale.report.store import save as keep
 
-        keep(save, found, ensemble)
+        keep(save, found, ensemble, card=card)
     if plot is not None:
         from jaxscale.report.plots import figures
 
@@ -95,5 +98,5 @@ def fit(
     output.notes(out, "Next", text.next_steps(found, ensemble, save))
     output.say(out)
     output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
-    output.write_json(json, record.fit_record(found, ensemble, seconds))
+    output.write_json(json, record.fit_record(found, ensemble, seconds) | {"card": card})
     return GOOD if found.certificate.certified else NOT_CERTIFIED

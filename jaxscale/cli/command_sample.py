@@ -24,6 +24,7 @@ def sample(
         str | None, typer.Option(help="Parameters that scatter around a common value; the others are shared.")
     ] = None,
     run_id: options.RunId = None,
+    state: options.State = None,
     draws: options.Draws = "1000",
     chains: options.Chains = "4",
     bagged: Annotated[
@@ -51,6 +52,7 @@ def sample(
     from jaxscale.cli.reading import joint, likelihood_of, whole
     from jaxscale.core.errors import BadInput
     from jaxscale.report import bagging, posterior_summary, record, text
+    from jaxscale.report.card import fit_card
     from jaxscale.report.posterior_tree import posterior_tree, write_tree
 
     length = whole(draws, "--draws", least=8, like=1000)
@@ -70,7 +72,7 @@ def sample(
     chosen = likelihood_of(likelihood)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
-    study = inputs.study_of(file, map or (), where, group=group, run_id=run_id)
+    study = inputs.study_of(file, map or (), where, state, group=group, run_id=run_id)
     model = joint(model, split, group, study, partial)
     held = inputs.fixed_of(fix or (), model)
 
@@ -86,6 +88,7 @@ def sample(
                 bags = infer.bag(mode, lanes, key=seed, folder=folder, progress=count)
         ensemble = found.ensemble if bags is None else bags.ensemble
     seconds = clock.seconds
+    card = fit_card(mode, ensemble, study, seconds, seed=seed) if json is not None or save is not None else None
 
     output.say(out, posterior_summary.posterior_sentence(found, study.name))
     output.say(out)
@@ -107,7 +110,7 @@ def sample(
     if save is not None:
         from jaxscale.report.store import save as keep
 
-        keep(save, mode, ensemble)
+        keep(save, mode, ensemble, card=card)
         kind = "chains" if bags is None else "bagged posteriors, whose spread is the honest one"
         output.say(out, f"{save} keeps the mode and the draws of the {kind}.")
     if tree is not None or plot is not None:
@@ -128,6 +131,7 @@ def sample(
     output.say(out)
     output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     answer = posterior_summary.posterior_record(found) | {"seconds": seconds}
+    answer["card"] = card
     answer["bagged"] = None if bags is None else bagging.bagging_record(bags)
     answer["warnings"] = [*answer["warnings"], *(() if bags is None else bags.remarks)]
     output.write_json(json, answer)

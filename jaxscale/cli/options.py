@@ -10,6 +10,12 @@ Map = Annotated[list[str] | None, typer.Option(help="symbol=column[unit], as in 
 Where = Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')]
 Fix = Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")]
 RunId = Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")]
+State = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ITEM=TEXT", help="Answer a question of the fit card, as in tuning='rate swept at each size'."
+    ),
+]
 Draws = Annotated[str, typer.Option(metavar="N", help="Draws of each chain.")]
 Chains = Annotated[str, typer.Option(metavar="N", help="Number of chains.")]
 Json = Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")]

@@ -27,6 +27,17 @@ def cold_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray,
     return np.asarray(z)[order[:count]]
 
 
+def start_rule(problem: FitProblem) -> str:
+    """How the starts of a fit were chosen, in words."""
+    dimension = sum(int(np.prod(d.value.shape, dtype=int)) for d in _law_free(problem) if not d.spec.linear)
+    points, kind = len(_unit_points(dimension, 0)), "grid" if dimension <= 2 else "Sobol set"
+    return (
+        f"the law's own values, then the best of a shifted {kind} of {points} points: nonlinear parameters at "
+        f"quantiles {_TAIL:g} to {1 - _TAIL:g} of their priors (break points: in the range of the runs), linear ones "
+        "by least squares"
+    )
+
+
 def _law_free(problem: FitProblem) -> list[Declared]:
     return [d for d in declared(problem.template.law) if d.name in problem.split.free]
 

@@ -1,7 +1,8 @@
 """`save` and `load`: a fit and its ensemble as one netCDF file, complete and to the last bit.
 
-Groups: `fit` (parameters, hessian; `certificate` and `identifiability` below it), `runs`, `provenance`, and
-`bootstrap` or `posterior`. Any netCDF reader opens it: `xarray.open_datatree(path, engine="h5netcdf")`.
+Groups: `fit` (parameters, hessian; `certificate` and `identifiability` below it), `runs`, `provenance`, and where
+they were given `bootstrap` or `posterior`, and `card`. Any netCDF reader opens it:
+`xarray.open_datatree(path, engine="h5netcdf")`.
 """
 
 import datetime
@@ -22,10 +23,12 @@ from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.report.store_file import FORMAT, SCHEMA, check_seal, read, write
 from jaxscale.report.store_groups import (
+    card_group,
     check_predictions,
     ensemble_group,
     fit_groups,
     local,
+    read_card,
     read_ensemble,
     read_fit,
 )
@@ -36,15 +39,18 @@ _ENSEMBLES = ("bootstrap", "posterior")
 
 @dataclass(frozen=True)
 class Saved:
-    """What a file held: the fit, its ensemble (None where there was none), and the versions that wrote it."""
+    """What a file held: the fit, its ensemble and its card (None where there was none), the versions that wrote it."""
 
     fit: Fit
     ensemble: Ensemble | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    card: Mapping[str, Any] | None = None
 
 
-def save(path: str | Path, fit: Fit, ensemble: Ensemble | None = None) -> None:
-    """Write `fit`, and the ensemble made from it, to `path`.
+def save(
+    path: str | Path, fit: Fit, ensemble: Ensemble | None = None, *, card: Mapping[str, Any] | None = None
+) -> None:
+    """Write `fit`, the ensemble made from it and its `fit_card`, to `path`.
 
     A file that was there is replaced at once at the end: a process that dies leaves the old one or the new
     one, never half of one. Raises `BadInput` where the folder cannot be written, where the ensemble is of
@@ -67,6 +73,8 @@ def save(path: str | Path, fit: Fit, ensemble: Ensemble | None = None) -> None:
             )
         kind = "bootstrap" if ensemble.method.startswith("bootstrap") else "posterior"
         groups[f"/{kind}"] = ensemble_group(ensemble)
+    if card is not None:
+        groups["/card"] = card_group(card)
     write(path, xr.DataTree.from_dict(groups))
 
 
@@ -90,6 +98,7 @@ def load(path: str | Path, *, trust: bool = False) -> Saved:
         fit = read_fit(groups, trust=trust, writer=writer)
         found = next((groups[f"/{kind}"] for kind in _ENSEMBLES if f"/{kind}" in groups), None)
         ensemble = None if found is None else read_ensemble(found, trust=trust, writer=writer)
+        card = read_card(groups["/card"]) if "/card" in groups else None
         check_predictions(groups["/runs"], fit, writer)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
@@ -104,7 +113,7 @@ def load(path: str | Path, *, trust: bool = False) -> Saved:
             f"Rounded from {stored.dtype} to {local(stored).dtype} on loading; its certificate holds for the former."
         )
         fit = replace(fit, table_remarks=(*fit.table_remarks, remark))
-    return Saved(fit, ensemble, versions)
+    return Saved(fit, ensemble, versions, card)
 
 
 def _header(fit: Fit) -> dict[str, Any]:

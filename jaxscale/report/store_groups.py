@@ -220,6 +220,16 @@ def provenance_group(provenance: Mapping[str, str]) -> xr.Dataset:
     return xr.Dataset({"text": _texts(provenance.values(), "key")}, coords={"key": _texts(provenance, "key")})
 
 
+def card_group(card: Mapping[str, Any]) -> xr.Dataset:
+    """A fit card as one JSON text."""
+    return xr.Dataset({"card": _json(card)})
+
+
+def read_card(group: xr.Dataset) -> dict[str, Any]:
+    """The inverse of `card_group`."""
+    return json.loads(str(_need(group, "card").item()))
+
+
 def _solver(name: str, settings: Mapping[str, Any]) -> Solver:
     """A solver of this package by module and class; no other module is ever imported for it."""
     module, _, cls = name.partition(":")

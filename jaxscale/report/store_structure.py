@@ -79,10 +79,11 @@ def _reference(cls: type) -> dict[str, str]:
             f"{cls.__name__} is defined inside a function, where a later process cannot find it; define it at the "
             "top level of a file that can be imported"
         )
-    return {"custom": f"{cls.__module__}:{cls.__qualname__}", "source": _source_hash(cls)}
+    return {"custom": f"{cls.__module__}:{cls.__qualname__}", "source": source_sha256(cls)}
 
 
-def _source_hash(cls: type) -> str:
+def source_sha256(cls: type) -> str:
+    """SHA-256 of the source text of a class. Raises `BadInput` where it has none, as one typed at a prompt."""
     try:
         text = inspect.getsource(cls)
     except (OSError, TypeError):
@@ -164,7 +165,7 @@ def _imported(path: str, source: str, trust: bool) -> type[eqx.Module]:
         raise BadInput(f"expected to import {path}, got: {error}; put its file on the import path") from None
     if not (isinstance(found, type) and issubclass(found, eqx.Module)):
         raise BadInput(f"expected {path} to be a law or an objective, got {found!r}; save the fit again")
-    if _source_hash(found) != source:
+    if source_sha256(found) != source:
         raise BadInput(
             f"expected {path} as it was when the fit was saved, but its source has changed since; "
             "restore that version, or fit again"

@@ -17,7 +17,8 @@ class Options:
     - `n_convention`: "with embeddings", "without embeddings", or a column of these.
     - `tokens_per_byte`, `tokens_per_character`: a number or a column, for losses per byte or character.
     - `target`: symbol of what the law predicts.
-    - `name`, `source`, `licence`, `provenance`: what is kept with the numbers.
+    - `name`, `source`, `licence`, `provenance`: what is kept with the numbers. Facts by the name of a question of the
+      fit card (`tuning`, `batch_size`, `training_data`, ...) answer it.
     """
 
     where: str | None = None

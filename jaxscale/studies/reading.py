@@ -10,7 +10,7 @@ import numpy as np
 from jaxscale.core.errors import BadInput
 from jaxscale.studies import checks, convert
 from jaxscale.studies.aliases import resolve
-from jaxscale.studies.options import Options
+from jaxscale.studies.options import Names, Options
 from jaxscale.studies.sheet import Sheet, labels
 from jaxscale.studies.tables import read_table, sha256_of
 
@@ -40,8 +40,10 @@ def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict
         "licence": options.licence,
         "sha256": sha256_of(Path(data)) if isinstance(data, str | Path) else _digest(columns),
         "n_convention": checks.convention(convention, n_column, sheet.rows),
+        "loss_unit": unit_of[options.target] or "undeclared",
         "mapping": ", ".join(f"{symbol}={text}" for symbol, text in mapping.items()),
         "transformations": "; ".join(sheet.done) or "none",
+        **({"run_id": _joined(options.run_id)} if runs else {}),
         **({"exclusions": sheet.exclusions} if sheet.exclusions else {}),
         **options.provenance,
     }
@@ -61,6 +63,10 @@ def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict
         "remarks": tuple(sheet.remarks),
         "table": sheet.table,
     }
+
+
+def _joined(names: Names) -> str:
+    return names if isinstance(names, str) else ", ".join(names or ())
 
 
 def _digest(columns: Mapping[str, np.ndarray]) -> str:

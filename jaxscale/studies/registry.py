@@ -43,6 +43,7 @@ def load(
     found = datasets()
     data = found[checks.known(slug, found, "data", "data set")]
     table, origin, digest = _table(data, data_dir, url, cache)
+    stated = options.pop("provenance", {})
     study = Study.read(
         dict(table),
         {**data.mapping, **(mapping or {})},
@@ -56,7 +57,8 @@ def load(
             "source": origin,
             "licence": data.licence,
             "provenance": {"sha256": digest, "citation": data.citation}
-            | ({} if data.shipped else {"repository": data.repository, "commit": data.commit}),
+            | ({} if data.shipped else {"repository": data.repository, "commit": data.commit})
+            | stated,
             **options,
         },
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.studies import checks, units
+from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
 from jaxscale.studies.options import Names
 
@@ -25,7 +26,7 @@ class Sheet:
             if not mask.any():
                 raise BadInput(f"where: no row of {total} fulfils {where!r}; loosen the filter")
             self.table, self.rows = {name: column[mask] for name, column in table.items()}, self.rows[mask]
-            self.exclusions = f"kept {len(self.rows)} of {total} rows: {where}"
+            self.exclusions = Exclusion(len(self.rows), total, where).after()
 
     def locate(self, text: str, role: str) -> tuple[str, str | None]:
         """Column and unit of `"column[unit]"`. Raises `BadInput` where there is no such column."""

@@ -13,6 +13,7 @@ from jaxscale.core.quantities import Quantity
 from jaxscale.core.runs import Runs
 from jaxscale.studies import checks, reading
 from jaxscale.studies.convert import CANONICAL
+from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
 from jaxscale.studies.options import options_of
 from jaxscale.studies.sheet import labelled
@@ -27,7 +28,7 @@ class Study:
     - `rows`: 1-based rows in the owner's table; `table`: the owner's columns at these rows.
     - `groups`, `group`: labels, and the index into them per row; `cluster`: the run a row belongs to.
     - `weight` (default 1), `noise` (known standard deviation of the target, 0 where unknown): shape (n,).
-    - `provenance`: source, licence, sha256, n_convention, transformations, exclusions, ...
+    - `provenance`: source, licence, sha256, n_convention, loss_unit, transformations, exclusions, ...
     - `remarks`: sentences that a reader must see.
     """
 
@@ -83,8 +84,7 @@ class Study:
         if not mask.any():
             raise BadInput(f"where: no row of {len(self)} fulfils {reason!r}; loosen the filter")
         groups, group = labelled([self.groups[g] for g in self.group[mask]]) if self.groups else ((), None)
-        note = f"kept {int(mask.sum())} of {len(self)} rows: {reason}"
-        before = self.provenance.get("exclusions")
+        left_out = Exclusion(int(mask.sum()), len(self), reason).after(self.provenance.get("exclusions", ""))
         return replace(
             self,
             columns={symbol: column[mask] for symbol, column in self.columns.items()},
@@ -95,7 +95,7 @@ class Study:
             weight=self.weight[mask],
             noise=self.noise[mask],
             table={name: column[mask] for name, column in self.table.items()},
-            provenance={**self.provenance, "exclusions": f"{before}; {note}" if before else note},
+            provenance={**self.provenance, "exclusions": left_out},
         )
 
     def remarked(self, *sentences: str) -> Self:

@@ -1,5 +1,6 @@
 """`jaxscale fit` end to end in process: the answer, its JSON, its exit status, its files."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pytest
 
 from jaxscale.core.parametric import values
 from jaxscale.infer import bootstrap
+from jaxscale.report.store import load
 from jaxscale.testing.simulated import simulate
 
-from .conftest import MAPS, invoke
+from .conftest import MAPS, invoke, refused
 
 KEYS = {"law", "params", "objective", "certificate", "bootstrap", "warnings", "seconds"}
 
@@ -75,10 +77,31 @@ def test_fixed_parameter_stays_and_says_so(runs_csv):
 
 
 def test_filter_leaves_rows_out(runs_csv):
-    result = invoke("fit", runs_csv, *MAPS, "--where", "bad == 0", "--json", "-")
+    stated = ("--state", "tuning=rate swept = yes", "--state", "parameters_counted=without")
+    result = invoke("fit", runs_csv, *MAPS, "--where", "bad == 0", *stated, "--json", "-")
     record = json.loads(result.stdout)
     assert record["runs"] == 117
     assert "kept 117 of 120 rows" in record["provenance"]["exclusions"]
+    card = record["card"]
+    assert card["data"]["exclusions"] == [{"left_out": 3, "of": 120, "kept_where": "bad == 0"}]
+    assert card["hashes"]["source_sha256"] == hashlib.sha256(runs_csv.read_bytes()).hexdigest()
+    assert card["setup"]["tuning"] == {"tuning": "rate swept = yes"}
+    assert card["setup"]["training_data"] == {"corpus": {"values": ["c4", "pile"]}}
+    assert card["units"]["parameters_counted"] == "without embeddings"
+    assert {name: told["value"] for name, told in card["parameters"].items()} == record["params"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        (("tuned=yes",), ["--state", "no item 'tuned'", "tuning"]),
+        (("tuning",), ["--state", "item=text", "'tuning'"]),
+        (("tuning=a", "tuning=b"), ["--state", "tuning", "twice", "'a'", "'b'"]),
+        (("parameters_counted=some",), ["n_convention", "'some'"]),
+    ],
+)
+def test_statements_that_answer_nothing_are_refused(runs_csv, stated, words):
+    refused(invoke("fit", runs_csv, *MAPS, *(part for text in stated for part in ("--state", text))), words)
 
 
 def test_one_start_is_no_certificate(tmp_path: Path):
@@ -113,6 +136,9 @@ def test_saved_fit_is_read_back(runs_csv, tmp_path, simulated_fit):
     path = tmp_path / "fit.nc"
     first = invoke("fit", runs_csv, *MAPS, "--bootstrap", "64", "--save", path)
     assert first.exit_code == 0
+    kept = load(path).card
+    assert kept is not None
+    assert (kept["uncertainty"]["draws"], kept["setup"]["ranges"]["N"]["distinct"] > 1) == (64, True)
     again = invoke("plan", path, "--flops", "1e22", "--json", "-")
     assert again.exit_code == 0
     assert json.loads(again.stdout)["point"]["N"] > 0

@@ -13,6 +13,7 @@ from jaxscale import infer
 from jaxscale.cli import progress
 from jaxscale.infer.diagnosis import Gates
 from jaxscale.infer.lanes import CHAINS, PSIS, Lanes
+from jaxscale.report.store import load
 
 from .conftest import MAPS, invoke, refused
 
@@ -90,6 +91,16 @@ def test_the_mismatch_is_shown_for_every_parameter(sampled):
         "the honest one",
     ):
         assert words in result.stdout
+
+
+def test_the_card_tells_mode_and_draws_and_is_kept(sampled):
+    _, record, kept = sampled
+    card = record["card"]
+    assert card == load(kept).card
+    assert card["objective"]["name"] == "student-t:5"
+    assert card["objective"]["priors"]["beta"].startswith("LogNormal(")
+    assert (card["uncertainty"]["kind"], card["uncertainty"]["method"]) == ("bagged", "bagged:pairs")
+    assert card["seeds"]["draws"] == 0
 
 
 def test_failed_lanes_fail_the_answer(sampled):

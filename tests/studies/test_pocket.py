@@ -41,6 +41,13 @@ def test_they_load_anywhere(slug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(study.columns["N"], [float(row["params"]) for row in kept])
 
 
+def test_statements_are_added_to_what_is_recorded() -> None:
+    slug = min(SHIPPED)
+    told = load(slug, provenance={"tuning": "none"}).provenance
+    assert told["tuning"] == "none"
+    assert {**told} == {**load(slug).provenance, "tuning": "none"}
+
+
 def test_all_is_under_three_megabytes() -> None:
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 3e6
 
