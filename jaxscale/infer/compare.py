@@ -1,27 +1,23 @@
-"""`compare`: which law predicts runs it has not seen, and by how much; `average`: all of them, weighted.
+"""`compare`: which law predicts runs it has not seen, and by how much.
 
 Leave-one-out is interpolation: it says which law describes the runs. The scores beyond a cut in scale, and of whole
 data sets left out, say more about what a larger run will do.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.results import RESULTS
-from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.heldout import compute
 from jaxscale.infer.leave_out import LeaveOneOut, leave_one_out, score_left_out
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.resample import units
 from jaxscale.infer.weights import Differences, clustered, differences, pseudo_bma, stacking
-from jaxscale.objectives.averaged import Averaged
 
 CUTS = (0.5, 0.7, 0.85)  # shares of the runs, by scale, that are below a cut
 
@@ -120,47 +116,6 @@ def compare(posteriors: Mapping[str, Posterior], *, key: PRNGKeyArray | int = 0)
         cuts=cuts,
         beyond=beyond,
     )
-
-
-def average(posteriors: Mapping[str, Posterior], weights: np.ndarray, *, draws: int = 4000) -> tuple[Fit, Ensemble]:
-    """The mixture of several laws' posteriors, as a fit and an ensemble that forecasts and plans accept.
-
-    `weights` in the order of `posteriors`. Law k makes `draws * weights[k]` of the draws, rounded so that they add
-    up. The fit is the heaviest law's, with the weighted mean of the modes as its law. Raises `BadInput` on weights
-    that are not a distribution.
-    """
-    weight = np.asarray(weights, np.float64)
-    if weight.shape != (len(posteriors),) or np.any(weight < 0) or not np.isclose(weight.sum(), 1, atol=1e-6):
-        raise BadInput(f"average: expected {len(posteriors)} weights that sum to one, got {weights}")
-    labels = sorted(posteriors)
-    weight = weight[[list(posteriors).index(label) for label in labels]]
-    edges = np.round(np.cumsum(weight / weight.sum()) * draws).astype(int)
-    which = np.searchsorted(edges, np.arange(draws), side="right")
-    members = {}
-    for label in labels:
-        model, total = posteriors[label].model, posteriors[label].chains * posteriors[label].draws
-        # Every law gives a draw to every place; only the places of its own count.
-        index = _spread(which, total)
-        members[label] = jax.tree.map(lambda x, index=index: x[index], model.law)
-    heaviest = posteriors[labels[int(np.argmax(weight))]].fit
-    dtype = heaviest.problem.runs.target.dtype
-    shares = jnp.asarray(which[:, None] == np.arange(len(labels)), dtype)
-    law = jax.vmap(lambda laws, share: Averaged(laws, share))(members, shares)
-    remarks = tuple(f"{label}: {r}" for label in labels for r in posteriors[label].remarks)
-    code = jnp.full(draws, int(RESULTS.converged), jnp.int32)
-    name = "averaged:" + ",".join(f"{label}={w:.3f}" for label, w in zip(labels, weight, strict=True))
-    point = Averaged({label: posteriors[label].fit.law for label in labels}, jnp.asarray(weight, dtype))
-    ensemble = Ensemble(law, jnp.full(draws, jnp.nan, dtype), code, name, remarks)
-    return replace(heaviest, law=point), ensemble
-
-
-def _spread(which: np.ndarray, total: int) -> np.ndarray:
-    """Indices into `total` draws such that the places of each law run evenly over all of them."""
-    index = np.zeros(len(which), int)
-    for k in np.unique(which):
-        here = np.flatnonzero(which == k)
-        index[here] = np.linspace(0, total - 1, len(here)).round().astype(int)
-    return index
 
 
 def _mean_where(scores: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxscale.core.law import AbstractLaw
+from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.parametric import values
 from jaxscale.core.results import RESULTS
 
@@ -66,6 +66,12 @@ def quantile_table(draws: np.ndarray, q: tuple[float, ...] = QUANTILES) -> dict[
     """Quantiles along the first axis by their name."""
     found = np.quantile(np.asarray(draws, np.float64), q, axis=0)
     return {f"{level:g}": found[i].tolist() for i, level in enumerate(q)}
+
+
+def at_points(law: AbstractLaw, inputs: Mapping[str, Any]) -> np.ndarray:
+    """One law at points that broadcast, on the host; inputs that it does not take are left aside."""
+    stacked = jax.tree.map(lambda x: jnp.asarray(x)[None], law)
+    return np.asarray(_evaluate(stacked, {name: inputs[name] for name in signature(law).inputs})[0], np.float64)
 
 
 @eqx.filter_jit

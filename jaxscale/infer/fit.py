@@ -16,7 +16,7 @@ from jaxtyping import Array
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.parametric import replace, values
-from jaxscale.core.runs import Runs, Table
+from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.search import MIXING, alternatives, certify, curvature, search
@@ -74,6 +74,11 @@ class Fit:
     def params(self) -> dict[str, Array]:
         """Fitted law parameters by name."""
         return values(self.law)
+
+    def log_residuals(self) -> np.ndarray:
+        """log observed - log predicted of every run, shape (n,), on the host."""
+        predicted = np.asarray(_predicted(self.law, self.runs), np.float64)
+        return np.log(np.asarray(self.runs.target, np.float64)) - np.log(predicted)
 
     @cached_property
     def chart(self) -> Chart:
@@ -198,6 +203,11 @@ def _enough(problem: FitProblem) -> None:
             f"{law}: expected at least {need} runs for {len(problem.split.names())} free parameters, got {have}; "
             "add runs, fix a parameter, or use a law with fewer"
         )
+
+
+@eqx.filter_jit
+def _predicted(law: AbstractLaw, runs: Runs) -> Array:
+    return predict(law, runs)
 
 
 @eqx.filter_jit

@@ -3,7 +3,7 @@
 Rows are held out by weight zero, so that every cut of one study shares one compiled program.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,47 +88,11 @@ def held_out(
       `Runs` to one number per run.
     - `options`: those of `fit`.
 
-    Raises `BadInput` where a side of the cut is too small, or on an unknown column.
+    Several laws at several cuts: `crossvalidate`. Raises `BadInput` where a side of the cut is too small, or on an
+    unknown column.
     """
     runs = as_runs(data, law)
     scale, x = scale_of(by, data, runs, law)
-    return _score(law, data, runs, objective, scale, x, cut, options)
-
-
-def rolling_origin(
-    law: AbstractLaw,
-    data: Runs | Table,
-    objective: AbstractObjective | None = None,
-    *,
-    cuts: int | Iterable[float] = 5,
-    by: Scale = "C",
-    **options: Any,
-) -> tuple[HeldOut, ...]:
-    """`held_out` at several cuts, each scored on everything above it.
-
-    `cuts` is their values, or how many to spread evenly over the ranks of the scale from the middle run up to
-    the nine-tenths one.
-    """
-    runs = as_runs(data, law)
-    scale, x = scale_of(by, data, runs, law)
-    at = _spread(x[np.asarray(runs.weight) > 0], cuts) if isinstance(cuts, int) else list(cuts)
-    return tuple(_score(law, data, runs, objective, scale, x, cut, options) for cut in at)
-
-
-def _spread(x: np.ndarray, count: int) -> list[float]:
-    return np.unique(np.quantile(x, np.linspace(0.5, 0.9, count), method="inverted_cdf")).tolist()
-
-
-def _score(
-    law: AbstractLaw,
-    data: Runs | Table,
-    runs: Runs,
-    objective: AbstractObjective | None,
-    scale: str,
-    x: np.ndarray,
-    cut: float,
-    options: dict[str, Any],
-) -> HeldOut:
     used = np.asarray(runs.weight) > 0
     below, above = used & (x < cut), used & (x >= cut)
     if not above.any() or not below.any():

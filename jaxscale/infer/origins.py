@@ -1,11 +1,12 @@
-"""`crossvalidate`: laws fitted to a part of the runs and scored on the rest, all parts of a law in one program.
+"""`crossvalidate`: laws fitted to a part of the runs and scored on the rest, all parts of a law by one program.
 
 The parts that matter to a forecast are origins in scale: everything below a cut is fitted, everything above is
 forecast. What a law misses there, and how its misses grow with distance, is the only evidence on what it will miss
 beyond the data. Leaving out data sets or independent units says how it carries over, not how far.
 """
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,33 +20,19 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
+from jaxscale.infer.bootstrap import bootstrap
+from jaxscale.infer.ensemble import Ensemble
+from jaxscale.infer.exponents import log_slopes, unbounded
 from jaxscale.infer.fit import Fit, fit
-from jaxscale.infer.forecast import decades_beyond
-from jaxscale.infer.heldout import scale_of
-from jaxscale.infer.problem import FitProblem, Resample
-from jaxscale.infer.refit import refit
-from jaxscale.infer.resample import Bayesian, units
-from jaxscale.infer.starts import cold_starts
+from jaxscale.infer.parts import Parts, parted
+from jaxscale.infer.problem import FitProblem
+from jaxscale.infer.resample import Bayesian
 from jaxscale.objectives.objective import AbstractObjective
 
-FIRST, LAST = 0.25, 0.92  # shares of the runs, by rank of the scale, that the first and the last origin are fitted to
+type _Told = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+_STARTS = 12  # cold ones of each part
 _SPARE = 3  # runs more than parameters that a part must hold
-_STARTS = 8
-
-
-@dataclass(frozen=True)
-class Parts:
-    """m ways to part n runs.
-
-    - `labels`: each in words.
-    - `fitted`, `scored`: shape (m, n); a run of weight zero is in neither.
-    - `decades`: how far each scored run lies beyond the fitted ones in powers of ten, shape (m, n).
-    """
-
-    labels: tuple[str, ...]
-    fitted: np.ndarray
-    scored: np.ndarray
-    decades: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -55,7 +42,8 @@ class Origins:
     - `fits`: to all runs, by label.
     - `miss`: log observed - log predicted of every scored run, shape (K, m, n); nan elsewhere, where a refit failed,
       and where a law overflows.
-    - `spread`: standard deviation over resamples of log predicted, shape (K, m, n); zero without resamples.
+    - `spread`: of log predicted over resamples, as a standard deviation, shape (K, m, n); zero without resamples.
+    - `wild`: scored runs at which the law's exponents leave the bounds of its fitted runs (`exponents`), (K, m, n).
     - `code`: how each refit ended, a `RESULTS` code, shape (K, m); `singular` too where a part has too few runs.
     """
 
@@ -63,6 +51,7 @@ class Origins:
     parts: Parts
     miss: np.ndarray
     spread: np.ndarray
+    wild: np.ndarray
     code: np.ndarray
 
     @property
@@ -75,16 +64,21 @@ class Origins:
         return np.stack([_enough(f, self.parts) for f in self.fits.values()])
 
     @property
+    def usable(self) -> np.ndarray:
+        """Whether a law was fitted to a part, and keeps within its bounds on all that the part left out, (K, m)."""
+        return (self.code == RESULTS.converged) & ~self.wild.any(axis=2)
+
+    @property
     def error(self) -> np.ndarray:
         """Mean absolute relative error of every law beyond every origin, shape (K, m).
 
-        nan where the law was not fitted or its refit failed, infinite where it explodes. Every scored run counts once.
+        nan where it was not `usable`, infinite where it overflows. Every scored run of an origin counts once.
         """
         with np.errstate(over="ignore"):
             size = np.abs(np.expm1(-self.miss))
         size = np.where(np.isnan(size), np.inf, size)
         mean = np.sum(np.where(self.parts.scored, size, 0), axis=2) / np.sum(self.parts.scored, axis=1)
-        return np.where(self.code == RESULTS.converged, mean, np.nan)
+        return np.where(self.usable, mean, np.nan)
 
 
 def crossvalidate(
@@ -93,7 +87,7 @@ def crossvalidate(
     objective: AbstractObjective | None = None,
     *,
     by: str = "C",
-    cuts: int = 8,
+    cuts: int | Iterable[float] = 8,
     resamples: int = 0,
     key: PRNGKeyArray | int = 0,
     **options: Any,
@@ -105,6 +99,7 @@ def crossvalidate(
     - `objective`: default `log_huber(1e-3)`, as in `fit`.
     - `by`: what grows from origin to origin: `C` (compute; 6ND where there is no such column) or the name of another
       column such as `N`. Or `group` or `cluster`: each data set, or each independent unit, is left out in turn.
+    - `cuts`: how many origins, spread evenly over the ranks of the scale; or their values.
     - `resamples`: Bayesian bootstraps of every refit (Rubin 1981), for the parameters' share of a miss.
     - `options`: those of `fit`.
 
@@ -117,70 +112,12 @@ def crossvalidate(
             raise BadInput(
                 f"crossvalidate: misses are relative, and the output of {label} may be negative; leave it out"
             )
-    if by not in ("group", "cluster") and cuts < 2:
-        raise BadInput(f"crossvalidate: cuts: expected at least two, got {cuts}")
     key = jax.random.key(key) if isinstance(key, int) else key
     fits = {label: fit(law, data, objective, **options) for label, law in laws.items()}
-    parts = _parts(by, cuts, data, fits)
-    found = [_refits(f, parts, resamples, key) for f in fits.values()]
-    miss, spread, code = (np.stack(x) for x in zip(*found, strict=True))
-    return Origins(fits, parts, miss, spread, code)
-
-
-def _parts(by: str, cuts: int, data: Runs | Table, fits: Mapping[str, Fit]) -> Parts:
-    first = next(iter(fits.values()))
-    runs = first.runs
-    used = np.asarray(runs.weight) > 0
-    if by in ("group", "cluster"):
-        label = np.asarray(getattr(runs, by))
-        values = np.unique(label[used])
-        if len(values) < 2:
-            raise BadInput(
-                f"crossvalidate: expected at least two values of {by} to leave out in turn, got {len(values)}"
-            )
-        scored = used & (label == values[:, None])
-        fitted = used & ~scored
-        names = [first.groups[v] for v in values] if by == "group" and first.groups else values
-        return Parts(tuple(f"without {by} {name}" for name in names), fitted, scored, _decades(fits, fitted, scored))
-    scale, x = _scale(by, data, fits)
-    # Checkpoints of one run share its noise: a run is fitted below a cut with all its rows, or with none.
-    cluster = np.unique(np.asarray(runs.cluster), return_inverse=True)[1]
-    largest = np.full(cluster.max() + 1, -np.inf)
-    np.maximum.at(largest, cluster[used], x[used])
-    at = np.sort(x[used])[np.linspace(FIRST * used.sum(), LAST * used.sum(), cuts).astype(int)]
-    at = np.unique(at)
-    at = at[at > np.min(largest[cluster[used]])]
-    if len(at) < 2:
-        raise BadInput(
-            f"crossvalidate: expected runs at several values of {scale}, got {len(np.unique(largest[cluster[used]]))} "
-            f"in {used.sum()} rows; give runs of different scale"
-        )
-    fitted = used & (largest[cluster] < at[:, None])
-    scored = used & (x >= at[:, None])
-    labels = tuple(f"{scale} < {cut:.3g}" for cut in at)
-    return Parts(labels, fitted, scored, _decades(fits, fitted, scored))
-
-
-def _scale(by: str, data: Runs | Table, fits: Mapping[str, Fit]) -> tuple[str, np.ndarray]:
-    """The scale by the first law whose inputs know it."""
-    why = ""
-    for f in fits.values():
-        try:
-            return scale_of(by, data, f.runs, f.law)
-        except BadInput as refusal:
-            why = str(refusal).partition(": ")[2]
-    raise BadInput(f"crossvalidate: {why}")
-
-
-def _decades(fits: Mapping[str, Fit], fitted: np.ndarray, scored: np.ndarray) -> np.ndarray:
-    """The distance that a forecast of the scored runs would be given: of the law for which they lie furthest."""
-    furthest = np.zeros(scored.shape)
-    for f in fits.values():
-        columns = {name: np.asarray(x, np.float64) for name, x in f.runs.inputs.items()}
-        for part, below in enumerate(fitted):
-            kept = eqx.tree_at(lambda r: r.weight, f.runs, jnp.asarray(below, f.runs.weight.dtype))
-            furthest[part] = np.maximum(furthest[part], decades_beyond(kept, columns))
-    return np.where(scored, furthest, np.nan)
+    parts = parted(by, cuts, data, fits)
+    found = [_refits(f, parts, resamples, key, options) for f in fits.values()]
+    miss, spread, wild, code = (np.stack(x) for x in zip(*found, strict=True))
+    return Origins(fits, parts, miss, spread, wild, code)
 
 
 def _enough(fit: Fit, parts: Parts) -> np.ndarray:
@@ -188,49 +125,57 @@ def _enough(fit: Fit, parts: Parts) -> np.ndarray:
     return np.sum(parts.fitted, axis=1) >= len(fit.problem.split.names()) + _SPARE
 
 
-def _refits(fit: Fit, parts: Parts, resamples: int, key: PRNGKeyArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Misses (m, n), spread (m, n) and codes (m,) of one law."""
-    problem, count = fit.problem, fit.count
-    m = len(parts.labels)
-    padding = problem.runs.size - count
-    weight = np.asarray(problem.runs.weight) * np.pad(parts.fitted, ((0, 0), (0, padding)))
-    masks = jnp.asarray(weight, problem.runs.weight.dtype)
-    # A part has optima of its own: it starts from the optimum of all runs and from the best cold starts.
-    starts = np.concatenate([np.asarray(problem.split.vector())[None], cold_starts(problem, _STARTS, fit.seed)])
-    size = len(starts)
-    context = Resample(weight=jnp.repeat(masks, size, axis=0))
-    found = refit(fit, context, m * size, starts=np.tile(starts, (m, 1)))
-    value = np.asarray(found.value, np.float64).reshape(m, size)
-    code = np.asarray(found.code).reshape(m, size)
-    best = np.argmin(np.where((code == RESULTS.converged) & np.isfinite(value), value, np.inf), axis=1)
-    z = np.asarray(found.z).reshape(m, size, -1)[np.arange(m), best]
-    code = np.where(_enough(fit, parts), code[np.arange(m), best], int(RESULTS.singular))
-    logs = np.asarray(_log_predicted(problem, jnp.asarray(z)), np.float64)[:, :count]
-    miss = np.log(np.asarray(fit.runs.target, np.float64)) - logs
-    miss = np.where(parts.scored & (code == RESULTS.converged)[:, None], miss, np.nan)
-    spread = np.zeros_like(miss)
-    if resamples:
-        shares = _shares(problem, key, resamples)
-        for part in range(m):
-            drawn = Resample(weight=masks[part][None] * shares)
-            own = np.broadcast_to(z[part], (resamples, z.shape[1]))
-            again = refit(fit, drawn, resamples, starts=own)
-            ok = np.asarray(again.code) == RESULTS.converged
-            logs = np.asarray(_log_predicted(problem, jnp.asarray(again.z)), np.float64)[ok, :count]
-            spread[part] = np.std(logs, axis=0) if ok.sum() > 1 else np.nan
-    return miss, np.where(np.isfinite(miss), spread, np.nan), code
+def _refits(whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, options: Mapping[str, Any]) -> _Told:
+    """Misses, spread and wildness (m, n), and codes (m,), of one law.
+
+    Every part is a fit of its own, with its own starts and chart, in the programs of the whole: runs are left out by
+    weight. What serves the whole as a chart or a start may not serve a quarter of it.
+    """
+    runs, n = whole.runs, whole.count
+    miss, spread = np.full((2, *parts.scored.shape), np.nan)
+    wild = np.zeros(parts.scored.shape, bool)
+    code = np.full(len(parts.labels), int(RESULTS.singular))
+    # The optimum of all runs is a start too, and a good one.
+    starts = min(_STARTS, options.get("starts", _STARTS))
+    for i in np.flatnonzero(_enough(whole, parts)):
+        weight = jnp.asarray(np.where(parts.fitted[i], runs.weight, 0), runs.weight.dtype)
+        kept = eqx.tree_at(lambda r: r.weight, runs, weight)
+        part = fit(whole.law, kept, whole.problem.template.objective, **{**options, "starts": starts})
+        code[i] = part.certificate.code
+        if part.certificate.code != RESULTS.converged:
+            continue
+        scored = parts.scored[i]
+        logs, slopes = _told(part.problem)
+        predicted = np.asarray(logs, np.float64)[:n]
+        miss[i] = np.where(scored, np.log(np.asarray(runs.target, np.float64)) - predicted, np.nan)
+        known = {name: np.asarray(x, np.float64)[:n] for name, x in slopes.items()}
+        bent = unbounded({name: x[parts.fitted[i]] for name, x in known.items()}, known)
+        wild[i] = scored & np.any(list(bent.values()), axis=0)
+        spread[i] = np.where(scored, 0.0, np.nan)
+        if resamples:
+            # From the part's optimum alone: from its other optima too, a spread would cost several times as much.
+            alone = dataclasses.replace(part, alternatives=())
+            drawn = bootstrap(alone, resamples, key=key, scheme=Bayesian())
+            spread[i] = np.where(scored, robust_spread(_logs(drawn.ok(), part.runs)), np.nan)
+    return miss, spread, wild, code
+
+
+def robust_spread(logs: np.ndarray) -> np.ndarray:
+    """Standard deviation over the first axis from the central 68 %: one wild resample does not set it."""
+    if len(logs) < 2:
+        return np.full(logs.shape[1:], np.nan)
+    low, high = np.quantile(logs, [0.1587, 0.8413], axis=0)
+    return (high - low) / 2
+
+
+def _logs(drawn: Ensemble, runs: Runs) -> np.ndarray:
+    inputs = {name: runs.group if name == "group" else runs.inputs[name] for name in signature(drawn.law).inputs}
+    return np.log(np.asarray(drawn(**inputs), np.float64))
 
 
 @eqx.filter_jit
-def _log_predicted(problem: FitProblem, z: Float[Array, "rows p"]) -> Float[Array, "rows n"]:
-    return jax.vmap(lambda row: jnp.log(predict(problem.split.tree(row).law, problem.runs)))(z)
-
-
-def _shares(problem: FitProblem, key: PRNGKeyArray, n: int) -> Float[Array, "n runs"]:
-    """Dirichlet weights of the independent units, one row per resample; the same for every part."""
-    drawn = units(problem.runs)
-    one = eqx.tree_at(lambda r: r.weight, problem.runs, jnp.ones_like(problem.runs.weight))
-    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(n))
-    weight = jax.vmap(lambda k: Bayesian()(k, one, None, drawn, None).weight)(keys)
-    assert weight is not None
-    return weight
+def _told(problem: FitProblem) -> tuple[Float[Array, " n"], dict[str, Array]]:
+    """Log predictions, and the law's exponents in its inputs."""
+    law = problem.template.law
+    inputs = {**problem.runs.inputs, "group": problem.runs.group}
+    return jnp.log(predict(law, problem.runs)), log_slopes(law, inputs)

@@ -7,7 +7,8 @@ import numpy as np
 from rich.table import Table
 
 from jaxscale.core.law import signature
-from jaxscale.infer.compare import Comparison, average
+from jaxscale.infer.averaging import average
+from jaxscale.infer.compare import Comparison
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import Forecast, forecast
 from jaxscale.report.numbers import flops, quantity

@@ -1,41 +1,18 @@
 """What `outlook` found, for people and for machines: the ranking, a forecast with its bands, how a test came out."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from rich.table import Table
-from scipy.special import ndtri
 
 from jaxscale.core.law import signature
-from jaxscale.infer.outlook import Outlined, Outlook
+from jaxscale.infer.bands import LEVELS
+from jaxscale.infer.outlined import Outlined, Tested
+from jaxscale.infer.outlook import Outlook
 from jaxscale.report.numbers import quantity
 from jaxscale.report.record import finite, is_simulated, warnings_of
 from jaxscale.report.text import table
 from jaxscale.studies import Study
-
-
-@dataclass(frozen=True)
-class Tested:
-    """Forecasts of m runs whose loss is known, and which of the bands held it, by level."""
-
-    outlined: Outlined
-    observed: np.ndarray
-
-    @property
-    def error(self) -> np.ndarray:
-        """Absolute relative error, shape (m,)."""
-        return np.abs(self.outlined.point / self.observed - 1)
-
-    def coverage(self, level: float) -> float:
-        """Share of the runs inside the band."""
-        low, high = self.outlined.interval(level)
-        return float(np.mean((low <= self.observed) & (self.observed <= high)))
-
-    def width(self, level: float) -> float:
-        """Mean full width of the band, relative to the forecast."""
-        low, high = self.outlined.interval(level)
-        return float(np.mean((high - low) / self.outlined.point))
 
 
 def tested(found: Outlook, held: Study) -> Tested:
@@ -70,17 +47,15 @@ def forecast_table(made: Outlined) -> Table:
     names = list(made.inputs)
     heads = ("forecast", "90 % from", "to", "parameters", "noise", "law", "decades out")
     shown = table("", *names, *heads, left=0)
-    at = made.bands.levels.index(0.9)
     low, high = made.interval(0.9)
-    law = made.bands.law(made.decades)[at]
-    z = float(ndtri(0.95))
+    half = made.half_widths(0.9)
     for i, point in enumerate(made.point):
         shown.add_row(
             *(quantity(float(x[i]), "") for x in made.inputs.values()),
             f"{point:.4f}",
             f"{low[i]:.4f}",
             f"{high[i]:.4f}",
-            *(f"{x:.2%}" for x in (z * made.spread[i], made.bands.of_noise()[at], law[i])),
+            *(f"{half[part][i]:.2%}" for part in ("parameters", "noise", "law")),
             f"{made.decades[i]:.1f}",
         )
     return shown
@@ -88,7 +63,7 @@ def forecast_table(made: Outlined) -> Table:
 
 def tested_sentence(test: Tested) -> str:
     """How the held-out rows came out."""
-    held = ", ".join(f"{level:.0%}: {test.coverage(level):.0%}" for level in test.outlined.bands.levels)
+    held = ", ".join(f"{level:.0%}: {test.coverage(level):.0%}" for level in LEVELS)
     return (
         f"{len(test.observed)} held-out runs up to {test.outlined.decades.max():.1f} decades further: error mean "
         f"{test.error.mean():.2%}, max {test.error.max():.2%}; bands held {held}; mean width of the 90 % band "
@@ -106,7 +81,7 @@ def remarks(found: Outlook, test: Tested | None, made: Outlined | None) -> list[
 
 def outlook_record(found: Outlook, test: Tested | None, made: Outlined | None) -> dict[str, Any]:
     """`chosen`, `weights`, `ranking`, `bands`; `test` and `forecasts` where asked for. Relative numbers."""
-    bands = found.bands
+    bands, noise = found.bands, found.noise
     return finite(
         {
             "chosen": found.chosen,
@@ -117,13 +92,14 @@ def outlook_record(found: Outlook, test: Tested | None, made: Outlined | None) -
             ],
             "origins": list(found.origins.parts.labels),
             "bands": {
-                "noise": bands.noise,
-                "levels": list(bands.levels),
-                "floor": bands.floor.tolist(),
-                "growth_per_decade": bands.growth.tolist(),
+                "noise": noise.scale,
+                "noise_per_decade": noise.slope,
+                "floor": bands.floor,
+                "growth_per_decade": bands.growth,
                 "reach_decades": bands.reach,
+                "looks": bands.looks,
             },
-            "test": None if test is None else _test_record(found, test),
+            "test": None if test is None else _test_record(test),
             "forecasts": None if made is None else _points(made),
             "runs": found.fit.count,
             "simulated": is_simulated(found.fit) or None,
@@ -133,10 +109,10 @@ def outlook_record(found: Outlook, test: Tested | None, made: Outlined | None) -
     )
 
 
-def _test_record(found: Outlook, test: Tested) -> dict[str, Any]:
-    covered = {f"coverage_{round(100 * level)}": test.coverage(level) for level in test.outlined.bands.levels}
+def _test_record(test: Tested) -> dict[str, Any]:
+    covered = {f"coverage_{round(100 * level)}": test.coverage(level) for level in LEVELS}
     return {
-        "chosen": found.chosen,
+        "chosen": test.outlined.chosen,
         "runs": len(test.observed),
         "mean_relative_error": float(test.error.mean()),
         "max_relative_error": float(test.error.max()),
@@ -148,18 +124,20 @@ def _test_record(found: Outlook, test: Tested) -> dict[str, Any]:
 
 def _points(made: Outlined) -> list[dict[str, Any]]:
     found = []
+    ends = {f"{level:g}": made.interval(level) for level in LEVELS}
+    half = made.half_widths(0.9)
     for i, point in enumerate(made.point):
-        ends = {f"{level:g}": made.interval(level) for level in made.bands.levels}
         found.append(
             {
                 **{name: float(x[i]) for name, x in made.inputs.items()},
                 "loss": float(point),
                 "intervals": {level: [float(low[i]), float(high[i])] for level, (low, high) in ends.items()},
                 "parameters_sd": float(made.spread[i]),
-                "noise_sd": made.bands.noise,
-                "law_half_width_90": float(made.bands.law(made.decades)[made.bands.levels.index(0.9)][i]),
+                "noise_scale": float(made.noise[i]),
+                **{f"{part}_half_width_90": float(half[part][i]) for part in half},
                 "decades": float(made.decades[i]),
-                "inside": bool(made.decades[i] <= 0),
+                "inside": bool(made.inside[i]),
+                "law": made.chosen,
                 "laws": {label: float(y[i]) for label, y in made.others.items()},
             }
         )

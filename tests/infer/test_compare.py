@@ -17,7 +17,8 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import param
 from jaxscale.core.runs import Runs
-from jaxscale.infer.compare import CUTS, Comparison, average, compare
+from jaxscale.infer.averaging import average
+from jaxscale.infer.compare import CUTS, Comparison, compare
 from jaxscale.infer.diagnosis import Gates
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.leave_out import score_left_out

@@ -67,6 +67,7 @@ def test_scored_runs_are_never_fitted(found: Origins) -> None:
     parts = found.parts
     assert not (parts.fitted & parts.scored).any()
     np.testing.assert_array_equal(np.isfinite(found.miss[0]), parts.scored)
+    assert not found.wild[0].any()  # a law keeps its bounds where it made the runs
     fewer = parts.fitted.sum(axis=1)
     assert np.all(np.diff(fewer) > 0)
 
@@ -122,5 +123,7 @@ def test_runs_of_one_scale_are_refused() -> None:
         crossvalidate({"Chinchilla": Chinchilla()}, one, OBJECTIVE)
     with pytest.raises(BadInput, match="cuts: expected at least two, got 1"):
         crossvalidate({"Chinchilla": Chinchilla()}, runs, cuts=1)
+    with pytest.raises(BadInput, match=r"cuts: expected values of 6 N D above .* got \[1.0\]"):
+        crossvalidate({"Chinchilla": Chinchilla()}, runs, cuts=[1.0], starts=2)
     with pytest.raises(BadInput, match="at least one law"):
         crossvalidate({}, runs)

@@ -1,0 +1,47 @@
+r"""Guards on a law outside its runs: local exponents $\partial\ln L / \partial\ln x$ bounded by those inside.
+
+A flexible law may bend upwards, or plunge, where no run holds it. Inside the runs its exponents are known; outside,
+a law whose exponent in an input changes sign, or is several times as steep as anywhere inside, is not to be believed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxscale.core.law import AbstractLaw, signature
+
+STEEPER = 3.0  # times the steepest exponent inside: a power of N whose share of the loss triples is still allowed
+_ROUNDING = 1e-4  # of an exponent: a law that has reached its floor is flat, not rising
+
+
+def log_slopes(law: AbstractLaw, inputs: Mapping[str, Float[Array, " n"]]) -> dict[str, Float[Array, " n"]]:
+    """d ln L / d ln x of every positive input of `law` at n points, by name."""
+    scaled = [name for name, quantity in signature(law).inputs.items() if quantity.positive and name != "group"]
+
+    def one(at: dict[str, Array]) -> dict[str, Array]:
+        fixed = {name: x for name, x in at.items() if name not in scaled}
+        logs = {name: jnp.log(at[name]) for name in scaled}
+        return jax.grad(lambda z: jnp.log(law(**fixed, **{name: jnp.exp(x) for name, x in z.items()})))(logs)
+
+    return jax.vmap(one)({name: inputs[name] for name in signature(law).inputs})
+
+
+def unbounded(inside: Mapping[str, Any], outside: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Where slopes `outside` leave the range that those `inside` (host arrays, last axis: runs) allow, by input."""
+    found = {}
+    for name, slope in outside.items():
+        low = STEEPER * np.minimum(np.nanmin(inside[name], axis=-1, keepdims=True), 0) - _ROUNDING
+        high = STEEPER * np.maximum(np.nanmax(inside[name], axis=-1, keepdims=True), 0) + _ROUNDING
+        found[name] = ~((low <= slope) & (slope <= high))  # a slope that is no number is out of bounds too
+    return found
+
+
+@eqx.filter_jit
+def slopes_at(law: AbstractLaw, inputs: dict[str, Array]) -> dict[str, Array]:
+    """`log_slopes`, compiled."""
+    return log_slopes(law, inputs)

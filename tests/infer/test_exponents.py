@@ -1,0 +1,36 @@
+"""Local exponents against the law's closed form, and the bounds they are held to outside the runs."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxscale import from_published
+from jaxscale.infer.exponents import slopes_at, unbounded
+from jaxscale.laws.loss.chinchilla import Chinchilla
+
+
+def test_exponents_are_the_law_s_own(eps: float) -> None:
+    law = from_published(Chinchilla, "besiroglu2024")
+    N, D = jnp.logspace(7, 11, 9), jnp.logspace(12, 9, 9)
+    by_size, by_data = law.A * N**-law.alpha, law.B * D**-law.beta
+    loss = law.E + by_size + by_data
+    found = slopes_at(law, {"N": N, "D": D})
+    # Shares of a sum of three powers, each known to eps times its logarithm.
+    np.testing.assert_allclose(found["N"], -law.alpha * by_size / loss, rtol=200 * eps)
+    np.testing.assert_allclose(found["D"], -law.beta * by_data / loss, rtol=200 * eps)
+
+
+def test_a_power_law_keeps_its_bounds_two_decades_out() -> None:
+    law = from_published(Chinchilla, "besiroglu2024")
+    N, D = jnp.logspace(8, 9.5, 16), jnp.logspace(9.5, 11, 16)
+    inside = slopes_at(law, {"N": N, "D": D})
+    outside = slopes_at(law, {"N": N * 10, "D": D * 10})
+    assert not any(wild.any() for wild in unbounded(inside, outside).values())
+
+
+def test_rising_plunging_and_undefined_slopes_are_out_of_bounds() -> None:
+    inside = {"N": np.array([-0.10, -0.05]), "D": np.array([-0.02, 0.01])}
+    outside = {"N": np.array([-0.01, 0.02, -0.31, -0.29, np.nan]), "D": np.array([0.02, 0.04, -0.05, -0.07, 0.0])}
+    found = unbounded(inside, outside)
+    np.testing.assert_array_equal(found["N"], [False, True, True, False, True])
+    # An input whose exponent has both signs inside may keep both, three times as steep.
+    np.testing.assert_array_equal(found["D"], [False, True, False, True, False])
