@@ -24,6 +24,7 @@ def forecast(
     allow_far: Annotated[bool, typer.Option(help="Forecast points beyond two decades too.")] = False,
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
+    state: options.State = None,
     json: options.Json = None,
 ) -> int:
     """Choose a law by what it forecasts from inside the runs, and forecast beyond them, with bands learnt there.
@@ -36,12 +37,13 @@ def forecast(
     from jaxscale.cli.progress import waiting
     from jaxscale.cli.reading import whole
     from jaxscale.report import forecasting, text
+    from jaxscale.report.card import forecast_card
 
     whole(str(starts), "--starts", least=0)
     whole(str(seed), "--seed", least=0)
     output.check_target(json, "--json")
     points = inputs.points_of(at) if at else None
-    study = inputs.study_of(file, map or (), where)
+    study = inputs.study_of(file, map or (), where, state)
     models = inputs.forecasters(laws, study)
     inputs.check_points(models, points)
     fitted, held = inputs.parted(study, train, test)
@@ -69,5 +71,7 @@ def forecast(
     output.say(out)
     output.say(out, text.certificate_line(found.fit))
     output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
-    output.write_json(json, forecasting.outlook_record(found, tested, asked) | {"seconds": seconds})
+    record = forecasting.outlook_record(found, tested, asked) | {"seconds": seconds}
+    record["card"] = forecast_card(found, fitted, held, record=record, seconds=seconds, seed=seed)
+    output.write_json(json, record)
     return GOOD if found.fit.certificate.certified else NOT_CERTIFIED

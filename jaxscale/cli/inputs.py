@@ -32,10 +32,32 @@ def mapping_of(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def study_of(file: str, given: Sequence[str], where: str | None, **options: Any) -> Study:
-    """A table at a path, or `data:NAME`. Raises `BadInput`."""
+def stated_of(given: Sequence[str]) -> dict[str, Any]:
+    """`["tuning=swept", ...]`, answers to questions of the fit card, as options of `Study.read`. Raises `BadInput`."""
+    from jaxscale.report.card_runs import ASKED
+    from jaxscale.studies.checks import known
+
+    found: dict[str, str] = {}
+    for text in given:
+        item, equals, answer = (part.strip() for part in text.partition("="))
+        if not equals or not answer:
+            raise BadInput(
+                f"--state: expected item=text, got {text!r}; write it as in tuning='rate swept at each size'"
+            )
+        known(item, [*ASKED, "citation", "licence", "parameters_counted"], "--state", "item")
+        if item in found:
+            raise BadInput(f"--state: {item} is stated twice, as {found[item]!r} and {answer!r}; keep one")
+        found[item] = answer
+    options = {"n_convention": found.pop("parameters_counted", None), "licence": found.pop("licence", None)}
+    return {**{name: value for name, value in options.items() if value is not None}, "provenance": found}
+
+
+def study_of(
+    file: str, given: Sequence[str], where: str | None, stated: Sequence[str] | None = None, **options: Any
+) -> Study:
+    """A table at a path, or `data:NAME`, with answers `stated` for the fit card. Raises `BadInput`."""
     mapping = mapping_of(given)
-    options = {name: value for name, value in options.items() if value is not None}
+    options = {name: value for name, value in options.items() if value is not None} | stated_of(stated or ())
     if file.startswith(DATA):
         return load_data(file[len(DATA) :], where=where, mapping=mapping, **options)
     _is_file(file, "FILE", f"give the path of a table, or {DATA}NAME (see `jaxscale data`)")

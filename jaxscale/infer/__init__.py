@@ -7,20 +7,23 @@ the distance of extrapolation; `covariance` and `profile` say how sure without r
 law, no study, no plan.
 """
 
+from jaxscale.infer.averaging import average
 from jaxscale.infer.bag import Bagged, bag
 from jaxscale.infer.bootstrap import bootstrap
-from jaxscale.infer.compare import Comparison, average, compare
+from jaxscale.infer.compare import Comparison, compare
 from jaxscale.infer.covariance import Covariance, covariance, standard_errors
 from jaxscale.infer.diagnosis import Diagnosis
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.forecast import Forecast, forecast
 from jaxscale.infer.frontier import Envelope, Frontier, Hull, IsoFlop, frontier
-from jaxscale.infer.heldout import HeldOut, held_out, rolling_origin
+from jaxscale.infer.heldout import HeldOut, held_out
+from jaxscale.infer.matched import Matched, matched
 from jaxscale.infer.newgroup import member, new_group
 from jaxscale.infer.nuts import NUTS
 from jaxscale.infer.origins import Origins, crossvalidate
-from jaxscale.infer.outlook import Outlined, Outlook, outlook
+from jaxscale.infer.outlined import Outlined
+from jaxscale.infer.outlook import Outlook, outlook
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.profile import Profile, profile
 from jaxscale.infer.resample import Bayesian, Pairs, Parametric, Wild
@@ -41,6 +44,7 @@ __all__ = [
     "HeldOut",
     "Hull",
     "IsoFlop",
+    "Matched",
     "Origins",
     "Outlined",
     "Outlook",
@@ -59,11 +63,11 @@ __all__ = [
     "forecast",
     "frontier",
     "held_out",
+    "matched",
     "member",
     "new_group",
     "outlook",
     "profile",
-    "rolling_origin",
     "sample",
     "sample_from",
     "standard_errors",

@@ -41,6 +41,13 @@ def unbounded(inside: Mapping[str, Any], outside: Mapping[str, Any]) -> dict[str
     return found
 
 
+def along_compute(slopes: Mapping[str, Any]) -> Any:
+    """d ln L / d ln C from a law's slopes: its own in C; or N and D grown alike, as the root of C = 6ND; else nan."""
+    if "C" in slopes:
+        return slopes["C"]
+    return (slopes["N"] + slopes["D"]) / 2 if {"N", "D"} <= set(slopes) else np.nan
+
+
 @eqx.filter_jit
 def slopes_at(law: AbstractLaw, inputs: dict[str, Array]) -> dict[str, Array]:
     """`log_slopes`, compiled."""

@@ -22,14 +22,15 @@ from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.bootstrap import bootstrap
 from jaxscale.infer.ensemble import Ensemble
-from jaxscale.infer.exponents import log_slopes, unbounded
+from jaxscale.infer.exponents import along_compute, log_slopes, unbounded
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.parts import Parts, parted
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import Bayesian
+from jaxscale.infer.run_noise import log_density
 from jaxscale.objectives.objective import AbstractObjective
 
-type _Told = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+type _Told = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _STARTS = 12  # cold ones of each part
 _SPARE = 3  # runs more than parameters that a part must hold
@@ -43,6 +44,8 @@ class Origins:
     - `miss`: log observed - log predicted of every scored run, shape (K, m, n); nan elsewhere, where a refit failed,
       and where a law overflows.
     - `spread`: of log predicted over resamples, as a standard deviation, shape (K, m, n); zero without resamples.
+    - `elasticity`: d ln L / d ln C of the law at every scored run, N and D grown alike, shape (K, m, n); nan for laws
+      without scale.
     - `wild`: scored runs at which the law's exponents leave the bounds of its fitted runs (`exponents`), (K, m, n).
     - `code`: how each refit ended, a `RESULTS` code, shape (K, m); `singular` too where a part has too few runs.
     """
@@ -51,6 +54,7 @@ class Origins:
     parts: Parts
     miss: np.ndarray
     spread: np.ndarray
+    elasticity: np.ndarray
     wild: np.ndarray
     code: np.ndarray
 
@@ -79,6 +83,23 @@ class Origins:
         size = np.where(np.isnan(size), np.inf, size)
         mean = np.sum(np.where(self.parts.scored, size, 0), axis=2) / np.sum(self.parts.scored, axis=1)
         return np.where(self.usable, mean, np.nan)
+
+    @property
+    def compute_error(self) -> np.ndarray:
+        """|ln(C' / C)| of every scored run, shape (K, m, n): C' is the compute that would have reached what was
+        observed, by the law's account. To first order in the miss."""
+        with np.errstate(divide="ignore"):
+            return np.abs(self.miss) / np.maximum(-self.elasticity, 0)
+
+    def log_score(self, noise: np.ndarray) -> np.ndarray:
+        """Mean log density of what was observed, on the log scale, at every origin, shape (K, m).
+
+        Of a Student-t whose scale holds the parameters' spread and the `noise` of a run about each law, shape (K, n).
+        It knows nothing of the law's own error, and so falls fast where there is one.
+        """
+        scale = np.maximum(np.hypot(noise[:, None, :], self.spread), 1e-12)
+        each = np.where(self.parts.scored, log_density(self.miss / scale) - np.log(scale), 0)
+        return np.where(self.usable, np.sum(each, axis=2) / np.sum(self.parts.scored, axis=1), np.nan)
 
 
 def crossvalidate(
@@ -116,8 +137,8 @@ def crossvalidate(
     fits = {label: fit(law, data, objective, **options) for label, law in laws.items()}
     parts = parted(by, cuts, data, fits)
     found = [_refits(f, parts, resamples, key, options) for f in fits.values()]
-    miss, spread, wild, code = (np.stack(x) for x in zip(*found, strict=True))
-    return Origins(fits, parts, miss, spread, wild, code)
+    miss, spread, elasticity, wild, code = (np.stack(x) for x in zip(*found, strict=True))
+    return Origins(fits, parts, miss, spread, elasticity, wild, code)
 
 
 def _enough(fit: Fit, parts: Parts) -> np.ndarray:
@@ -126,13 +147,13 @@ def _enough(fit: Fit, parts: Parts) -> np.ndarray:
 
 
 def _refits(whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, options: Mapping[str, Any]) -> _Told:
-    """Misses, spread and wildness (m, n), and codes (m,), of one law.
+    """Misses, spread, elasticity and wildness (m, n), and codes (m,), of one law.
 
     Every part is a fit of its own, with its own starts and chart, in the programs of the whole: runs are left out by
     weight. What serves the whole as a chart or a start may not serve a quarter of it.
     """
     runs, n = whole.runs, whole.count
-    miss, spread = np.full((2, *parts.scored.shape), np.nan)
+    miss, spread, elasticity = np.full((3, *parts.scored.shape), np.nan)
     wild = np.zeros(parts.scored.shape, bool)
     code = np.full(len(parts.labels), int(RESULTS.singular))
     # The optimum of all runs is a start too, and a good one.
@@ -151,13 +172,14 @@ def _refits(whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, options
         known = {name: np.asarray(x, np.float64)[:n] for name, x in slopes.items()}
         bent = unbounded({name: x[parts.fitted[i]] for name, x in known.items()}, known)
         wild[i] = scored & np.any(list(bent.values()), axis=0)
+        elasticity[i] = np.where(scored, along_compute(known), np.nan)
         spread[i] = np.where(scored, 0.0, np.nan)
         if resamples:
             # From the part's optimum alone: from its other optima too, a spread would cost several times as much.
             alone = dataclasses.replace(part, alternatives=())
             drawn = bootstrap(alone, resamples, key=key, scheme=Bayesian())
             spread[i] = np.where(scored, robust_spread(_logs(drawn.ok(), part.runs)), np.nan)
-    return miss, spread, wild, code
+    return miss, spread, elasticity, wild, code
 
 
 def robust_spread(logs: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxscale.infer.bands import LEVELS, Bands
-from jaxscale.infer.run_noise import DF
+from jaxscale.infer.run_noise import unit_quantile
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,6 @@ class Outlined:
             found.append(f"Laws disagree: outside the 90 % band of {self.chosen} lie {', '.join(far)}.")
         found.extend(self.doubts)
         return tuple(found)
-
-
-def unit_quantile(level: float) -> float:
-    """Half-width of the central `level` of the unit Student-t that all three uncertainties are told in."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(DF, 0.5 + level / 2))
 
 
 @dataclass(frozen=True)

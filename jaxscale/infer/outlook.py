@@ -27,12 +27,11 @@ from jaxscale.infer.ensemble import Ensemble, at_points
 from jaxscale.infer.exponents import slopes_at, unbounded
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import decades_beyond, ensemble_doubts, points_for
-from jaxscale.infer.heldout import compute
 from jaxscale.infer.origins import Origins, crossvalidate, robust_spread
 from jaxscale.infer.outlined import Outlined
 from jaxscale.infer.ranking import Ranked, rank, stacked
 from jaxscale.infer.resample import Bayesian
-from jaxscale.infer.run_noise import RunNoise, run_noise
+from jaxscale.infer.run_noise import RunNoise, noise_at, noise_of
 from jaxscale.objectives.likelihood import Likelihood, student_t
 
 FARTHEST = 2.0  # decades beyond the runs that are not forecast unless asked for
@@ -126,7 +125,7 @@ class Outlook:
         one = self.of(chosen)
         logs = np.log(np.asarray(one.ensemble.ok()(**points_for(one.fit, inputs)), np.float64))
         spread = np.broadcast_to(robust_spread(logs), decades.shape)
-        noise = np.broadcast_to(one.noise_at(points), decades.shape)
+        noise = np.broadcast_to(noise_at(one.noise, points), decades.shape)
         doubts = (*said, *ensemble_doubts(one.ensemble))
         return Outlined(points, others[chosen], decades, spread, noise, one.bands, others, chosen, doubts)
 
@@ -151,23 +150,14 @@ class Outlooker:
 
     @cached_property
     def noise(self) -> RunNoise:
-        used = np.asarray(self.fit.runs.weight) > 0
-        scale = compute(self.fit.runs)
-        logs = None if scale is None else np.log10(scale[1][used])
-        return run_noise(self.fit.log_residuals()[used], logs, len(self.fit.problem.split.names()))
-
-    def noise_at(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The scale of a run's noise at points."""
-        target = next(iter(points.values()))
-        here = compute(Runs.of({k: x for k, x in points.items() if k != "group"}, np.ones(len(target))))
-        return self.noise.at(np.zeros(len(target)) if here is None else np.log10(here[1]))
+        return noise_of(self.fit)
 
     @cached_property
     def bands(self) -> Bands:
         k = self.origins.labels.index(self.label)
         # An origin at which the law left its bounds is not one at which it would have been believed.
         miss = np.where(self.origins.usable[k][:, None], self.origins.miss[k], np.nan)
-        noise = self.noise_at({k: np.asarray(x) for k, x in self.fit.runs.inputs.items()})
+        noise = noise_at(self.noise, self.fit.runs.inputs)
         return calibrate(miss, self.origins.parts.decades, np.hypot(noise, self.origins.spread[k]))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxscale.infer.origins import Origins
+from jaxscale.infer.run_noise import noise_at, noise_of
 
 _HOPELESS = 10.0  # times the least error: such a law gets no weight, and its misses would swamp the sums
 _ORIGINS = 0.5  # of the origins: a law that has runs enough, or keeps within its bounds, at fewer is not ranked
@@ -16,6 +17,8 @@ class Ranked:
 
     - `score`: mean over the common origins of its mean absolute relative error there; the less the better.
     - `inside`: mean absolute relative error on the runs it was fitted to. For the eye only.
+    - `log_score`: mean over the same origins of its log score there; the more the better. For the eye only.
+    - `in_compute`: the median miss as a factor of compute (`Origins.compute_error`). For the eye only.
     - `reason`: why it is not ranked, in words; empty where it is.
     """
 
@@ -23,6 +26,8 @@ class Ranked:
     score: float
     inside: float
     reason: str = ""
+    log_score: float = float("nan")
+    in_compute: float = float("nan")
 
 
 def rank(origins: Origins) -> tuple[Ranked, ...]:
@@ -40,13 +45,22 @@ def rank(origins: Origins) -> tuple[Ranked, ...]:
     common = enough[kept].all(axis=0) & np.isfinite(error[kept]).any(axis=0) if kept else np.zeros(error.shape[1], bool)
     finite = np.where(np.isfinite(error), error, -np.inf)
     charged = np.where(np.isnan(error), finite[kept].max(axis=0) if kept else np.nan, error)
+    noise = np.stack([noise_at(noise_of(fitted), fitted.runs.inputs) for fitted in origins.fits.values()])
+    log_score = origins.log_score(noise)
     found = []
     for k, (label, fitted) in enumerate(origins.fits.items()):
         used = np.asarray(fitted.runs.weight) > 0
         inside = float(np.mean(np.abs(np.expm1(-fitted.log_residuals()[used]))))
         score = float(np.mean(charged[k, common])) if k in kept and common.any() else float("inf")
         reason = "" if np.isfinite(score) else _unranked(k, origins)
-        found.append(Ranked(label, score, inside, reason))
+        own = common & origins.usable[k]
+        missed = origins.compute_error[k][own][origins.parts.scored[own]]
+        factor = float(np.exp(np.median(missed))) if missed.size else float("nan")
+        found.append(
+            Ranked(
+                label, score, inside, reason, float(np.mean(log_score[k, own])) if own.any() else float("nan"), factor
+            )
+        )
     return tuple(sorted(found, key=lambda r: (r.score, r.label)))
 
 

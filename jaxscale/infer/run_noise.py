@@ -3,11 +3,17 @@ r"""The noise of one run about its law, from the residuals of a fit: a Student-t
 $\log\sigma(C) = \log\sigma_0 + s (\log_{10} C - c_0)$, with s only where the residuals want it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import gammaln, stdtrit
+
+from jaxscale.core.runs import Runs
+from jaxscale.infer.fit import Fit
+from jaxscale.infer.heldout import compute
 
 DF = 5.0  # of the Student-t: losses have heavier tails than a normal, from runs that went a little wrong
 _SLOPE = 0.7  # prior standard deviation of s, in e-folds per decade of compute
@@ -34,9 +40,32 @@ class RunNoise:
         away = np.clip(log10_compute, self.low, self.high) - self.centre
         return self.scale * np.exp(self.slope * (away if self.slope else np.zeros_like(away)))
 
-    def quantile(self, level: float) -> float:
-        """Half-width of the central `level` of the unit Student-t."""
-        return float(stdtrit(DF, 0.5 + level / 2))
+
+def unit_quantile(level: float) -> float:
+    """Half-width of the central `level` of the unit Student-t."""
+    return float(stdtrit(DF, 0.5 + level / 2))
+
+
+def log_density(t: np.ndarray) -> np.ndarray:
+    """Of the unit Student-t."""
+    constant = gammaln((DF + 1) / 2) - gammaln(DF / 2) - 0.5 * np.log(DF * np.pi)
+    return constant - 0.5 * (DF + 1) * np.log1p(t**2 / DF)
+
+
+def noise_of(fit: Fit) -> RunNoise:
+    """The noise of a run about a fitted law."""
+    used = np.asarray(fit.runs.weight) > 0
+    scale = compute(fit.runs)
+    logs = None if scale is None else np.log10(scale[1][used])
+    return run_noise(fit.log_residuals()[used], logs, len(fit.problem.split.names()))
+
+
+def noise_at(noise: RunNoise, points: Mapping[str, Any]) -> np.ndarray:
+    """The scale of a run's noise at points (m,), by their compute where they have one."""
+    inputs = {name: np.asarray(x, np.float64) for name, x in points.items() if name != "group"}
+    target = np.ones(len(next(iter(points.values()))))
+    here = compute(Runs.of(inputs, target))
+    return np.broadcast_to(noise.at(np.zeros_like(target) if here is None else np.log10(here[1])), target.shape)
 
 
 def run_noise(residual: np.ndarray, log10_compute: np.ndarray | None, parameters: int) -> RunNoise:

@@ -33,12 +33,19 @@ def sentence(found: Outlook, name: str) -> str:
 
 
 def ranking_table(found: Outlook) -> Table:
-    """One row per law: error from inside the data, error on what it was fitted to, weight."""
-    shown = table("", "law", "error of its forecasts", "error in-sample", "weight", "", left=0)
+    """One row per law: error from inside the data, also in compute and as log score; error in-sample; weight."""
+    shown = table(
+        "", "law", "error of its forecasts", "in compute", "log score", "error in-sample", "weight", "", left=0
+    )
     for r in found.ranking:
         score = "-" if r.reason else f"{r.score:.3%}"
         weight = found.weights.get(r.label)
-        shown.add_row(r.label, score, f"{r.inside:.3%}", "" if weight is None else f"{weight:.2f}", r.reason)
+        factor, density = (
+            f"{x:.2f}{unit}" if np.isfinite(x) else "-" for x, unit in ((r.in_compute, "x"), (r.log_score, ""))
+        )
+        shown.add_row(
+            r.label, score, factor, density, f"{r.inside:.3%}", "" if weight is None else f"{weight:.2f}", r.reason
+        )
     return shown
 
 
@@ -87,7 +94,14 @@ def outlook_record(found: Outlook, test: Tested | None, made: Outlined | None) -
             "chosen": found.chosen,
             "weights": dict(found.weights),
             "ranking": [
-                {"law": r.label, "score": None if r.reason else r.score, "in_sample": r.inside, "reason": r.reason}
+                {
+                    "law": r.label,
+                    "score": None if r.reason else r.score,
+                    "log_score": r.log_score,
+                    "compute_factor": r.in_compute,
+                    "in_sample": r.inside,
+                    "reason": r.reason,
+                }
                 for r in found.ranking
             ],
             "origins": list(found.origins.parts.labels),

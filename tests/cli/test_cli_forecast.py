@@ -30,6 +30,16 @@ def test_the_record_says_what_was_chosen_and_how_it_came_out(answer):
     assert 0 < test["mean_width_90"] < 0.2
 
 
+def test_the_card_names_the_rows_held_out_and_every_law(answer):
+    card = answer["card"]
+    assert card["kind"] == "forecast"
+    assert card["holdout"]["rule"] == "tokens_seen > 30"
+    assert card["holdout"]["scores"] == answer["test"]
+    assert card["data"]["rows"]["fitted"] + card["holdout"]["runs"] == 120
+    assert [r["law"] for r in card["forecast"]["ranking"]] == [r["law"] for r in answer["ranking"]]
+    assert card["forecast"]["points"] == answer["forecasts"]
+
+
 def test_a_point_has_nested_intervals_and_parts(answer):
     (point,) = answer["forecasts"]
     ends = [point["intervals"][level] for level in ("0.5", "0.8", "0.9", "0.95")]
@@ -38,8 +48,11 @@ def test_a_point_has_nested_intervals_and_parts(answer):
     assert ends[0][0] < point["loss"] < ends[0][1]
     assert not point["inside"]
     assert point["decades"] > 0
-    assert point["noise_sd"] > 0
-    assert point["parameters_sd"] > 0
+    parts = [point[f"{part}_half_width_90"] for part in ("parameters", "noise", "law")]
+    assert min(parts) > 0
+    # Wider than each of its parts; no wider than all of them side by side.
+    assert max(parts) < point["total_half_width_90"] < sum(parts)
+    assert point["intervals"]["0.9"][1] == pytest.approx(point["loss"] * np.exp(point["total_half_width_90"]))
 
 
 def test_for_people(runs_csv):

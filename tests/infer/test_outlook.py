@@ -83,10 +83,16 @@ def origins(*misses: np.ndarray) -> Origins:
     seen = np.ones(shape, bool)
     parts = Parts(tuple(f"origin {i}" for i in range(shape[0])), ~seen, seen, np.ones(shape))
     miss = np.stack(misses)
-    fitted = SimpleNamespace(runs=SimpleNamespace(weight=np.ones(3)), log_residuals=lambda: np.zeros(3))
+    n = shape[1]
+    # Residuals of no size would be no noise: a hundredth.
+    runs = SimpleNamespace(weight=np.ones(n), inputs={"x": np.ones(n)})
+    problem = SimpleNamespace(split=SimpleNamespace(names=lambda: ["a"]))
+    fitted = SimpleNamespace(runs=runs, problem=problem, log_residuals=lambda: 0.01 * np.cos(np.arange(n)))
     wild = np.zeros(miss.shape, bool)
     fits = dict.fromkeys("abc"[: len(misses)], fitted)
-    return Origins(fits, parts, miss, np.zeros_like(miss), wild, np.zeros(miss.shape[:2], int))
+    return Origins(
+        fits, parts, miss, np.zeros_like(miss), np.full_like(miss, -0.1), wild, np.zeros(miss.shape[:2], int)
+    )
 
 
 def test_weights_are_those_of_the_least_error() -> None:
