@@ -18,6 +18,8 @@ PINNED = {
     "chinchilla_fit": "chinchilla==0.2.0",
     "autograd_recipe": "autograd==1.9.1 scipy",
     "pymc_nutpie": "pymc==6.4.0 nutpie==0.16.11",
+    "simple_scaling_laws_forecast": "simple-scaling-laws==0.2.0",
+    "chinchilla_forecast": "chinchilla==0.2.0",
 }
 
 
@@ -28,13 +30,16 @@ def available() -> bool:
 
 def run(script: str, data: Workload, argument: int) -> dict[str, Any]:
     """One peer script on `data`. Its first call downloads; what it times itself does not include that."""
-    wanted = [flag for package in PINNED[script].split() for flag in ("--with", package)]
     with tempfile.TemporaryDirectory() as folder:
-        table = data.write(Path(folder) / "runs.csv")
-        command = ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, *wanted, "python"]
-        one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        found = child([*command, str(_SCRIPTS / f"{script}.py"), str(table), str(argument)], one_thread)
-    return {"package": PINNED[script], **found}
+        return call(script, str(data.write(Path(folder) / "runs.csv")), str(argument))
+
+
+def call(script: str, *arguments: str) -> dict[str, Any]:
+    """What one peer script prints, and its package. Raises `RuntimeError` where it fails."""
+    wanted = [flag for package in PINNED[script].split() for flag in ("--with", package)]
+    command = ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, *wanted, "python"]
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    return {"package": PINNED[script], **child([*command, str(_SCRIPTS / f"{script}.py"), *arguments], one_thread)}
 
 
 def judged(found: dict[str, Any], data: Workload) -> dict[str, Any]:

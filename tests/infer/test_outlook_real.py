@@ -9,27 +9,12 @@ they are. The choice among weightings of the misses was made looking at these sp
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from benchmarks.forecasts import LAWS, Split, compute, cut, scored
-from jaxscale import load, outlook
-from jaxscale.core.law import signature
-
-PLAIN = {"N": "params[params]", "D": "tokens[tokens]", "loss": "loss"}
-
-
-def split_of(name: str) -> Split:
-    if name.startswith("farseer"):
-        study = load("farseer", mapping=PLAIN)
-        if name == "farseer 404":
-            test = np.array([x == "test" for x in study.table["split"]])
-            return Split(name, study.select(~test, "train"), study.select(test, "test"))
-    else:
-        study = load("chinchilla_besiroglu", where="excluded_in_paper == 0", mapping=PLAIN)
-    made = cut(name, study, float(name.split()[1]))
-    assert compute(made.fitted).max() < compute(made.held).min()
-    return made
+from benchmarks.forecast.scores import LEVELS, scored
+from benchmarks.forecast.splits import demanded
+from jaxscale import outlook
+from jaxscale.cli.inputs import forecasters
 
 
 @pytest.mark.x64
@@ -37,11 +22,11 @@ def split_of(name: str) -> Split:
 @pytest.mark.parametrize(
     ("name", "error", "coverage", "width"),
     [
-        ("farseer 404", 0.005, (0.85, 1.0), 0.04),
-        ("farseer 3e20", 0.0075, (0.85, 0.97), 0.04),
-        ("farseer 3e19", 0.01, (0.85, 0.97), 0.04),
-        ("chinchilla 3e20", 0.01, (0.85, 0.97), 0.04),
-        ("chinchilla 1e20", 0.01, (0.85, 0.97), 0.05),
+        ("Farseer, 404 to 7", 0.005, (0.85, 1.0), 0.04),
+        ("Farseer, C < 3e20", 0.0075, (0.85, 0.97), 0.04),
+        ("Farseer, C < 3e19", 0.01, (0.85, 0.97), 0.04),
+        ("Chinchilla runs, C < 3e20", 0.01, (0.85, 0.97), 0.04),
+        ("Chinchilla runs, C < 1e20", 0.01, (0.85, 0.97), 0.05),
     ],
 )
 def test_demanded_splits(
@@ -52,11 +37,11 @@ def test_demanded_splits(
     coverage: tuple[float, float],
     width: float,
 ) -> None:
-    split = split_of(name)
-    found = outlook(LAWS, split.fitted)
-    runs = split.held.runs(signature(found.fit.law))
-    made = found.at({n: np.asarray(x) for n, x in runs.inputs.items()}, allow_far=True)
-    got = scored(made.point, {level: made.interval(level) for level in found.bands.levels}, np.asarray(runs.target))
+    (split,) = (x for x in demanded() if x.name == name)
+    assert split.demanded == error
+    found = outlook(forecasters(None, split.fitted), split.fitted)
+    made = found.at(split.inputs, allow_far=True)
+    got = scored(made.point, {level: made.interval(level) for level in LEVELS}, split.observed)
     beside(f"{name}: mean error of {found.chosen}", f"{got.mean:.2%}", f"at most {error:.2%}")
     beside(f"{name}: 90 % band holds", f"{got.coverage[0.9]:.0%}", "85 to 97 %")
     beside(f"{name}: mean width of the 90 % band", f"{got.width:.2%}", "at most 4 %")

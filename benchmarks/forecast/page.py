@@ -1,0 +1,203 @@
+"""The pages: every score as JSON, and as Markdown a summary, the demanded splits and a table for each ladder."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.clocks import machine
+from benchmarks.forecast.ladders import MISFITS
+from benchmarks.forecast.methods import OUTLOOK
+from benchmarks.forecast.peers import PEERS
+from benchmarks.forecast.records import METHODS, Record, Records, code_of
+from benchmarks.forecast.scores import LEVELS, NOMINAL, Scores, scored
+from benchmarks.forecast.splits import LEAST, Split
+
+_HEAD = (
+    "| split | fitted + held out (runs) | decades | method | mean error | max | 50 % holds | 80 % | 90 % | 95 % "
+    "| width of 90 % | interval score | seconds (compiling) |"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one split; `scores` is None where it gave no forecast, `failed` says why."""
+
+    split: Split
+    method: str
+    record: Record
+    scores: Scores | None
+
+
+def write(splits: Sequence[Split], records: Records, folder: Path) -> None:
+    """`forecasts.md` and `forecasts.json` from what is there."""
+    scoring = [split for split in splits if split.enough]
+    rows = [row for split in scoring for row in rows_of(split, records)]
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {
+        "machine": machine(),
+        "summary": summary(rows, len(scoring)),
+        "splits": [_entry(split, [row for row in rows if row.split is split]) for split in scoring],
+        "too few rows": [split.name for split in splits if not split.enough],
+        "not a ladder": dict(MISFITS),
+    }
+    (folder / "forecasts.json").write_text(json.dumps(_plain(told), indent=1, allow_nan=False) + "\n")
+    (folder / "forecasts.md").write_text("\n".join(_lines(told, splits, rows)) + "\n")
+
+
+def rows_of(split: Split, records: Records) -> Iterator[Row]:
+    """Every method that was run on the split; further bands of an answer are rows of their own."""
+    for method in METHODS:
+        record = records.get(split, method)
+        if record is None:
+            continue
+        answer = record.answer
+        if answer is None:
+            yield Row(split, method, record, None)
+            continue
+        yield Row(split, method, record, scored(answer.point, answer.ends, split.observed))
+        for name, ends in answer.others.items():
+            yield Row(split, name, record, scored(answer.point, ends, split.observed))
+
+
+def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
+    """Of the splits on which our outlook was run: its coverage, and where it errs less than every peer that answered.
+
+    A split that it refuses counts as one where it does not.
+    """
+    ours = {row.split.name: row for row in rows if row.method == OUTLOOK}
+    theirs = {name: [r for r in rows if r.split.name == name and r.method in PEERS and r.scores] for name in ours}
+    answered = [row for row in ours.values() if row.scores]
+    held = np.array([len(row.split.held) for row in answered])
+    coverage = np.array([row.scores.coverage[NOMINAL] for row in answered if row.scores])
+    compared = {name: min(rivals, key=_error) for name, rivals in theirs.items() if rivals}
+    lost = {name: rival for name, rival in compared.items() if not _error(ours[name]) < _error(rival)}
+    return {
+        "splits": asked,
+        "run": len(ours),
+        "refused": len(ours) - len(answered),
+        "coverage_90_of_rows": float(coverage @ held / held.sum()) if len(answered) else None,
+        "coverage_90_of_splits": float(coverage.mean()) if len(answered) else None,
+        "compared": len(compared),
+        "errs_less_than_every_peer": len(compared) - len(lost),
+        "the_rest": {
+            name: {"ours": _error(ours[name]), "peer": rival.method, "theirs": _error(rival)}
+            for name, rival in lost.items()
+        },
+    }
+
+
+def _error(row: Row) -> float:
+    return row.scores.mean if row.scores else math.inf
+
+
+def _entry(split: Split, rows: Sequence[Row]) -> dict[str, Any]:
+    return {
+        "ladder": split.ladder,
+        "cut": split.cut,
+        "fitted": {"rows": len(split.fitted), "runs": _runs(split.fitted.cluster)},
+        "held": {"rows": len(split.held), "runs": _runs(split.held.cluster)},
+        "decades": float(split.decades.max()),
+        "demanded_mean_error": split.demanded,
+        "methods": {row.method: _method(row) for row in rows},
+    }
+
+
+def _method(row: Row) -> dict[str, Any]:
+    told: dict[str, Any] = {"seconds": row.record.seconds, "compile_seconds": row.record.compile_seconds}
+    if row.scores is None or row.record.answer is None:
+        return told | {"failed": row.record.failed}
+    about = dict(row.record.answer.about) if row.method in METHODS else {}
+    return asdict(row.scores) | told | {"about": about}
+
+
+def _runs(cluster: np.ndarray) -> int:
+    return len(np.unique(cluster))
+
+
+def _lines(told: Mapping[str, Any], splits: Sequence[Split], rows: Sequence[Row]) -> Iterator[str]:
+    yield "# Forecasts beyond the data, scored on runs that were not seen"
+    yield ""
+    yield (
+        "Every public ladder is cut in compute; what ends below the cut is fitted, what lies above is forecast. Cuts "
+        "are at half and three quarters of the independent runs, besides those that were demanded. Errors, widths and "
+        "interval scores are relative; checkpoints of one run are never on both sides. Splits of one ladder share "
+        "runs. The band of our outlook is the total one; conformal bands are around the same point."
+    )
+    yield ""
+    yield from _summary_lines(told["summary"], rows)
+    wanted = [row for row in rows if row.split.demanded is not None]
+    if wanted:
+        yield from ("", "## Demanded splits", "", *_table(wanted))
+    rest = [row for row in rows if row.split.demanded is None]
+    for ladder, own in groupby(rest, key=lambda row: row.split.ladder):
+        yield from ("", f"## {ladder}", "", *_table(list(own)))
+    few = [f"{split.name} ({len(split.fitted)})" for split in splits if not split.enough]
+    if few:
+        yield from ("", f"Not scored, as fewer than {LEAST} rows are left to fit: {'; '.join(few)}.")
+    yield from ("", "## Data sets that hold no ladder", "")
+    yield from (f"- {name}: {reason}." for name, reason in MISFITS.items())
+
+
+def _summary_lines(s: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
+    if not s["run"]:
+        yield f"Our outlook was not run yet on any of {s['splits']} splits."
+        return
+    yield f"- Our outlook was run on {s['run']} of {s['splits']} splits and refused {s['refused']}."
+    if s["coverage_90_of_rows"] is not None:
+        yield (
+            f"- Its 90 % band held {s['coverage_90_of_rows']:.1%} of all held-out rows, and "
+            f"{s['coverage_90_of_splits']:.1%} on average over splits."
+        )
+    if s["compared"]:
+        won, of = s["errs_less_than_every_peer"], s["compared"]
+        yield f"- Its mean error is lower than every peer's on {won} of {of} splits ({won / of:.0%}). The rest:"
+        for name, rest in s["the_rest"].items():
+            ours = f"{rest['ours']:.2%}" if math.isfinite(rest["ours"]) else "refused"
+            yield f"  - {name}: {ours}, {rest['peer']} {rest['theirs']:.2%}"
+    codes = {row.record.code for row in rows if row.method == OUTLOOK}
+    if codes != {code_of(OUTLOOK)}:
+        yield f"- Some of it was made by other code than the present ({', '.join(sorted(codes))}): run with --again."
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    yield _HEAD
+    yield "|---" * (_HEAD.count("|") - 1) + "|"
+    before = None
+    for row in rows:
+        yield _line(row, first=row.split is not before)
+        before = row.split
+
+
+def _line(row: Row, first: bool) -> str:
+    split = row.split
+    sizes = " + ".join(f"{len(part)} ({_runs(part.cluster)})" for part in (split.fitted, split.held))
+    head = [split.name, sizes, f"{split.decades.max():.1f}"] if first else ["", "", ""]
+    seconds = f"{row.record.seconds:.0f} ({row.record.compile_seconds:.0f})" if row.method in METHODS else ""
+    if row.scores is None:
+        return _cells([*head, row.method, row.record.failed, *[""] * 7, seconds])
+    chosen = row.record.chosen if row.method in METHODS else None
+    s = row.scores
+    limit = "" if split.demanded is None or row.method != OUTLOOK else f" (at most {split.demanded:.2%})"
+    coverage = [f"{s.coverage[level]:.0%}" if s.coverage else "" for level in LEVELS]
+    width, score = (f"{s.width:.2%}", f"{s.interval_score:.4f}") if s.coverage else ("", "")
+    method = row.method if chosen is None else f"{row.method}: {chosen}"
+    return _cells([*head, method, f"{s.mean:.2%}{limit}", f"{s.largest:.2%}", *coverage, width, score, seconds])
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+def _plain(told: Any) -> Any:
+    """As JSON has it: no numbers that are not finite."""
+    if isinstance(told, Mapping):
+        return {f"{key}": _plain(value) for key, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [_plain(value) for value in told]
+    return None if isinstance(told, float) and not math.isfinite(told) else told

@@ -1,0 +1,150 @@
+"""What was computed, one JSON file for each split and method, so that a run that stops goes on."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.forecast.methods import OURS, OUTLOOK
+from benchmarks.forecast.peers import PEERS
+from benchmarks.forecast.scores import Answer, Ends, Failed
+from benchmarks.forecast.splits import Split
+from jaxscale import BadInput
+
+METHODS = (*OURS, *PEERS)
+_PACKAGE = Path(__file__).resolve().parents[2] / "jaxscale"
+_FLOORS = ("core", "infer", "laws", "objectives", "solve")  # of the package: what our answers rest on
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one method did on one split: an answer, or why there is none; `code` is a digest of what made it."""
+
+    split: str
+    method: str
+    stamp: str
+    code: str
+    seconds: float
+    compile_seconds: float
+    answer: Answer | None
+    failed: str = ""
+
+    @property
+    def chosen(self) -> str | None:
+        """The law that our outlook chose."""
+        return None if self.answer is None else self.answer.about.get("chosen")
+
+
+@dataclass(frozen=True)
+class Records:
+    """A folder of records. One that was made from other runs, or for another chosen law, counts as missing."""
+
+    folder: Path
+
+    def get(self, split: Split, method: str) -> Record | None:
+        path = self._path(split, method)
+        if not path.is_file():
+            return None
+        found = _read(json.loads(path.read_text()))
+        return found if found.stamp == self._stamp(split, method) else None
+
+    def make(self, split: Split, method: str) -> Record:
+        """Compute and write; a refusal or a peer's failure is written as such, anything else is raised."""
+        chosen, code = self._chosen(split, method), code_of(method)
+        with _Compiling() as compiling:
+            begun = time.perf_counter()
+            answer, failed = None, ""
+            try:
+                answer = OURS[method](split, chosen) if method in OURS else PEERS[method](split)
+            except (BadInput, Failed) as refusal:
+                failed = f"{refusal}"
+            seconds = time.perf_counter() - begun
+        found = Record(split.name, method, self._stamp(split, method), code, seconds, compiling.seconds, answer, failed)
+        path = self._path(split, method)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(".part")  # a run that is stopped while it writes leaves no broken record
+        half.write_text(json.dumps(_written(found)) + "\n")
+        half.replace(path)
+        return found
+
+    def _path(self, split: Split, method: str) -> Path:
+        return self.folder / _slug(split.name) / f"{_slug(method)}.json"
+
+    def _chosen(self, split: Split, method: str) -> str | None:
+        if method not in OURS or method == OUTLOOK:
+            return None
+        ours = self.get(split, OUTLOOK)
+        return None if ours is None else ours.chosen
+
+    def _stamp(self, split: Split, method: str) -> str:
+        told = hashlib.sha256(f"{method} {self._chosen(split, method)}".encode())
+        for study in (split.fitted, split.held):
+            for x in (*(study.columns[name] for name in ("N", "D", "loss")), study.cluster):
+                told.update(np.ascontiguousarray(x).tobytes())
+        return told.hexdigest()[:16]
+
+
+@cache
+def code_of(method: str) -> str:
+    """Digest of the source files that a method's answers rest on, as they are at the first call."""
+    own = Path(__file__).resolve().parent
+    files = [own / ("methods.py" if method in OURS else "peers.py")]
+    if method in OURS:
+        files += [path for floor in _FLOORS for path in sorted((_PACKAGE / floor).rglob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+class _Compiling:
+    """Seconds that XLA compiles while it is open; tracing is not counted."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> "_Compiling":
+        jax.monitoring.register_event_duration_secs_listener(self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._heard)
+
+    def _heard(self, event: str, seconds: float, **_: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            self.seconds += seconds
+
+
+def _slug(name: str) -> str:
+    plain = name.replace("%", " percent").replace("<", "below")
+    return re.sub(r"[^a-z0-9.]+", "-", plain.lower()).strip("-")
+
+
+def _written(record: Record) -> dict[str, Any]:
+    answer = record.answer
+    told = None
+    if answer is not None:
+        others = {name: _ends(ends) for name, ends in answer.others.items()}
+        told = {"point": answer.point.tolist(), "ends": _ends(answer.ends), "others": others, "about": answer.about}
+    return {**vars(record), "answer": told}
+
+
+def _read(told: Mapping[str, Any]) -> Record:
+    answer = told["answer"]
+    if answer is not None:
+        others = {name: _levels(ends) for name, ends in answer["others"].items()}
+        answer = Answer(np.array(answer["point"]), _levels(answer["ends"]), others, answer["about"])
+    return Record(**{**told, "answer": answer})
+
+
+def _ends(ends: Ends) -> dict[str, list[list[float]]]:
+    return {f"{level}": [low.tolist(), high.tolist()] for level, (low, high) in ends.items()}
+
+
+def _levels(told: Mapping[str, Any]) -> Ends:
+    return {float(level): (np.array(low), np.array(high)) for level, (low, high) in told.items()}
