@@ -33,7 +33,7 @@ from jaxscale.objectives.objective import AbstractObjective
 type _Told = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _STARTS = 12  # cold ones of each part
-_SPARE = 3  # runs more than parameters that a part must hold
+_SPARE = 3  # runs more than parameters that a part must hold, where no prior helps
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,9 @@ def crossvalidate(
 
 
 def _enough(fit: Fit, parts: Parts) -> np.ndarray:
-    """Whether each part holds runs enough for the law, shape (m,)."""
-    return np.sum(parts.fitted, axis=1) >= len(fit.problem.split.names()) + _SPARE
+    """Whether each part holds runs enough for the law, shape (m,): with priors, as many as it has parameters."""
+    spare = 0 if fit.problem.prior else _SPARE
+    return np.sum(parts.fitted, axis=1) >= len(fit.problem.split.names()) + spare
 
 
 def _refits(whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, options: Mapping[str, Any]) -> _Told:
@@ -178,21 +179,22 @@ def _refits(whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, options
             # From the part's optimum alone: from its other optima too, a spread would cost several times as much.
             alone = dataclasses.replace(part, alternatives=())
             drawn = bootstrap(alone, resamples, key=key, scheme=Bayesian())
-            spread[i] = np.where(scored, robust_spread(_logs(drawn.ok(), part.runs)), np.nan)
+            spread[i] = np.where(scored, robust_spread(drawn, part.runs.inputs | {"group": part.runs.group}), np.nan)
     return miss, spread, elasticity, wild, code
 
 
-def robust_spread(logs: np.ndarray) -> np.ndarray:
-    """Standard deviation over the first axis from the central 68 %: one wild resample does not set it."""
-    if len(logs) < 2:
-        return np.full(logs.shape[1:], np.nan)
-    low, high = np.quantile(logs, [0.1587, 0.8413], axis=0)
+def robust_spread(drawn: Ensemble, inputs: Mapping[str, Any]) -> np.ndarray:
+    """Standard deviation of log predictions over resamples from their central 68 %: a wild one does not set it.
+
+    Where less than half converged, all are taken: one that ran out of steps lies near its optimum, and to have no
+    width would be worse than to have a rough one. The ensemble says how many failed.
+    """
+    kept = drawn.ok() if 2 * drawn.failed <= drawn.size else drawn
+    given = {name: inputs[name] for name in signature(drawn.law).inputs}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.asarray(kept(**given), np.float64))
+    low, high = np.quantile(np.where(np.isfinite(logs), logs, np.inf), [0.1587, 0.8413], axis=0)
     return (high - low) / 2
-
-
-def _logs(drawn: Ensemble, runs: Runs) -> np.ndarray:
-    inputs = {name: runs.group if name == "group" else runs.inputs[name] for name in signature(drawn.law).inputs}
-    return np.log(np.asarray(drawn(**inputs), np.float64))
 
 
 @eqx.filter_jit

@@ -123,8 +123,7 @@ class Outlook:
         if chosen is None:
             raise BadInput(f"outlook: no law can be used at these points: {' '.join(said)} Ask for nearer points")
         one = self.of(chosen)
-        logs = np.log(np.asarray(one.ensemble.ok()(**points_for(one.fit, inputs)), np.float64))
-        spread = np.broadcast_to(robust_spread(logs), decades.shape)
+        spread = np.broadcast_to(robust_spread(one.ensemble, points_for(one.fit, inputs)), decades.shape)
         noise = np.broadcast_to(noise_at(one.noise, points), decades.shape)
         doubts = (*said, *ensemble_doubts(one.ensemble))
         return Outlined(points, others[chosen], decades, spread, noise, one.bands, others, chosen, doubts)

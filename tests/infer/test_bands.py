@@ -6,7 +6,7 @@ from scipy import optimize, stats
 
 from jaxscale import BadInput
 from jaxscale.infer import bands as module
-from jaxscale.infer.bands import FLOOR, GROWTH, LEVELS, SPREAD, calibrate
+from jaxscale.infer.bands import BEYOND, FLOOR, GROWTH, LEVELS, SPREAD, calibrate
 
 GRID = module._GRID
 
@@ -42,7 +42,7 @@ def test_the_posterior_and_its_quantiles_are_those_of_scipy() -> None:
     assert bands.looks == 12
     np.testing.assert_allclose(bands.weight, weight, rtol=1e-8, atol=1e-14)
     d, known = 1.4, 0.004
-    scale = np.sqrt(known**2 + (GRID[:, None] + GRID * d) ** 2)
+    scale = np.sqrt(known**2 + (BEYOND * (GRID[:, None] + GRID * d)) ** 2)
 
     def off(half: float) -> float:
         return float(np.sum(weight * (2 * stats.t.cdf(half / scale, 5) - 1))) - 0.9
@@ -53,7 +53,9 @@ def test_the_posterior_and_its_quantiles_are_those_of_scipy() -> None:
 
 
 @pytest.mark.parametrize(("floor", "growth"), [(0.0, 0.0), (0.002, 0.0), (0.0, 0.01), (0.002, 0.02)])
-def test_bands_cover_what_they_say_at_new_misses(floor: float, growth: float) -> None:
+def test_bands_cover_what_they_say_at_new_misses(floor: float, growth: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Misses of the model itself are no larger beyond the data than inside.
+    monkeypatch.setattr(module, "BEYOND", 1.0)
     # A band learnt from many looks is the model's own: coverage to the binomial error of the new ones, and a few per
     # cent more where a and b are almost nothing, which the prior does not quite believe.
     bands = calibrate(*simulated(400, 2, 0.003, floor, growth)[:2], 0.003)
@@ -61,6 +63,15 @@ def test_bands_cover_what_they_say_at_new_misses(floor: float, growth: float) ->
     for level in LEVELS:
         held = np.mean(np.abs(new) <= bands.half_width(level, far[0], 0.003))
         assert -4 * np.sqrt(level * (1 - level) * (1 / far.size + 1 / 1600)) <= held - level <= 0.06
+
+
+def test_only_the_law_s_own_error_counts_more_beyond_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    bands = calibrate(*simulated(20, 8, 0.003, 0.001, 0.01)[:2], 0.003)
+    far = np.array([1.0])
+    wide, total = bands.half_width(0.9, far), bands.half_width(0.9, far, BEYOND * 0.01)
+    monkeypatch.setattr(module, "BEYOND", 1.0)
+    np.testing.assert_allclose(wide, BEYOND * bands.half_width(0.9, far), rtol=1e-9)
+    np.testing.assert_allclose(total, BEYOND * bands.half_width(0.9, far, 0.01), rtol=1e-9)
 
 
 def test_what_the_parameters_explain_is_not_the_law_s() -> None:
