@@ -11,7 +11,9 @@ from jaxscale.cli.command_forecast import forecast
 from jaxscale.cli.command_laws import laws
 from jaxscale.cli.command_plan import plan
 from jaxscale.cli.command_predict import predict
+from jaxscale.cli.command_report import report
 from jaxscale.cli.command_sample import sample
+from jaxscale.cli.command_versus import versus
 
 app = typer.Typer(
     name="jaxscale",
@@ -21,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (demo, fit, forecast, sample, compare, predict, plan, laws, data, cite):
+for command in (demo, fit, forecast, sample, compare, predict, plan, versus, report, laws, data, cite):
     app.command()(command)
 
 

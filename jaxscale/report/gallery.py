@@ -21,15 +21,11 @@ from jaxscale.core.parametric import specs
 from jaxscale.laws import bibtex, question
 from jaxscale.report.numbers import estimate
 from jaxscale.report.plots.law_curves import law_curves
+from jaxscale.report.web import STYLE
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h2 { margin-top: 3rem; border-bottom: 2px solid #0072b2; } h3 { margin-top: 2.2rem; } h4 { margin-bottom: 0.3rem; }
-nav { columns: 3 14rem; font-size: 0.9rem; } nav p { margin: 0 0 0.6rem; break-inside: avoid; }
-table { border-collapse: collapse; font-size: 0.88rem; margin: 0.8rem 0; }
-th, td { text-align: left; vertical-align: top; padding: 0.2rem 0.8rem 0.2rem 0; border-bottom: 1px solid #e6e6e6; }
-code, pre { font-size: 0.85rem; background: #f5f5f5; } pre { padding: 0.6rem; overflow-x: auto; }
-svg { max-width: 100%; height: auto; } .math.block { overflow: auto hidden; margin: 0.8rem 0; }
+_STYLE = f"""{STYLE}
+h4 {{ margin-bottom: 0.3rem; }} .math.block {{ overflow: auto hidden; margin: 0.8rem 0; }}
+nav {{ columns: 3 14rem; font-size: 0.9rem; }} nav p {{ margin: 0 0 0.6rem; break-inside: avoid; }}
 """
 
 

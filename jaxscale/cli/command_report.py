@@ -1,0 +1,76 @@
+"""`jaxscale report`: what `forecast` finds, as one HTML page with its charts and its fit card."""
+
+from typing import Annotated, Any
+
+import typer
+
+from jaxscale.cli import options
+from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+
+
+@answers
+def report(
+    file: options.Table,
+    map: options.Map = None,
+    where: options.Where = None,
+    train: Annotated[str | None, typer.Option(help='Fit these rows, as in "flops < 1e20"; default: all.')] = None,
+    test: Annotated[str | None, typer.Option(help='Score the forecast on these rows, as in "flops >= 1e20".')] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(help="A point to forecast, as in N=70e9,D=1.4e12; may be repeated.")
+    ] = None,
+    flops: Annotated[
+        str | None, typer.Option(help="Budget to divide, as in 1e24; without it and --at: ten times the largest run.")
+    ] = None,
+    laws: Annotated[
+        str | None, typer.Option(help="Names of laws to choose from; default: every law of loss in N and D.")
+    ] = None,
+    allow_far: Annotated[bool, typer.Option(help="Answer beyond two decades too.")] = False,
+    starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
+    state: options.State = None,
+    out: Annotated[str, typer.Option(metavar="FILE", help="The page to write.")] = "report.html",
+    json: options.Json = None,
+) -> int:
+    """Write the forecast, its bands, the evidence and the fit card as one self-contained HTML page.
+
+    Exit status 1 where the chosen fit is not certified.
+    """
+    from jaxscale import infer
+    from jaxscale.cli import inputs, output
+    from jaxscale.cli.clock import Clock
+    from jaxscale.cli.progress import waiting
+    from jaxscale.cli.reading import whole
+    from jaxscale.core.files import replacing
+    from jaxscale.report import answer, page
+    from jaxscale.report.card import forecast_card
+
+    whole(str(starts), "--starts", least=0)
+    whole(str(seed), "--seed", least=0)
+    output.check_target(out, "--out")
+    output.check_target(json, "--json")
+    points = inputs.points_of(at) if at else None
+    budget = inputs.positive(flops, "--flops", "FLOP")
+    study = inputs.study_of(file, map or (), where, state)
+    models = inputs.forecasters(laws, study)
+    inputs.check_points(models, points)
+    fitted, held = inputs.parted(study, train, test)
+
+    shown = output.console(json)
+    with (
+        Clock() as clock,
+        waiting(f"forecasts of {len(models)} laws from inside {len(fitted)} runs (first it compiles)"),
+    ):
+        found = infer.outlook(models, fitted, starts=starts, key=seed, seed=seed)
+        asked = None if points is None else found.at(points, allow_far=allow_far)
+        subject = page.subject_of(found, fitted, held=held, asked=asked, flops=budget, allow_far=allow_far)
+    record: dict[str, Any] = page.record(subject) | {"seconds": clock.seconds}
+    with waiting("drawing"):
+        card = forecast_card(found, fitted, held, record=record, seconds=clock.seconds, seed=seed)
+        with replacing(out) as part:
+            part.write_text(page.render(subject, card), encoding="utf-8")
+
+    output.say(shown, record["answer"])
+    output.notes(shown, "Read this first", answer.severe(subject))
+    output.notes(shown, "Written", [out])
+    output.write_json(json, record)
+    return GOOD if found.fit.certificate.certified else NOT_CERTIFIED
