@@ -1,8 +1,10 @@
 """Precision by environment, strict promotion, data where it lies.
 
 `JAXSCALE_X64=0` runs the suite in float32; the default is float64. `JAXSCALE_DATA_DIR` names the folder
-of public measurements; tests that need it skip, saying so, where it is not set. Seven tenths of a first run are XLA
-compiling: both workers, and the next run, share what is compiled through a folder in `.pytest_cache`.
+of public measurements; tests that need it skip, saying so, where it is not set. Nearly all of a first run is JAX
+tracing and XLA compiling programs that then run for milliseconds. So LLVM optimises none of them, unless `XLA_FLAGS`
+says otherwise (`.ci/run` says so for float32 and the slow reproductions: there programs are those of a user), and both
+workers, and the next run, share what is compiled through a folder in `.pytest_cache`.
 """
 
 import os
@@ -11,6 +13,10 @@ from pathlib import Path
 
 import jax
 import pytest
+
+FLAGS = os.environ.get("XLA_FLAGS", "")
+if "xla_backend_optimization_level" not in FLAGS:  # read when jax first looks for a device
+    os.environ["XLA_FLAGS"] = f"{FLAGS} --xla_backend_optimization_level=0".strip()
 
 X64 = os.environ.get("JAXSCALE_X64", "1") != "0"
 jax.config.update("jax_enable_x64", X64)

@@ -63,6 +63,7 @@ def test_readme_law(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_law(importlib.import_module("size_law").SizeLaw)
 
 
+@pytest.mark.slow  # a process each, with fits of its own; .ci/run always runs them
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda p: p.stem)
 def test_notebook(path: Path, tmp_path: Path) -> None:
     run(path.read_text(), tmp_path)

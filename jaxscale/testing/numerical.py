@@ -1,6 +1,5 @@
 """Checks of what a law computes: bijections, finiteness, precision, tracing, batching, linearity."""
 
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,11 +11,11 @@ from jaxtyping import Array
 from jaxscale.core.law import AbstractLaw, class_signature, from_published
 from jaxscale.core.parametric import declared, replace, specs
 from jaxscale.core.parametric import values as values_of
-from jaxscale.core.supports import AbstractSupport
+from jaxscale.testing.bijection import round_trip
 from jaxscale.testing.check import check
 from jaxscale.testing.draws import law_and_inputs
 from jaxscale.testing.recovery import verdict
-from jaxscale.testing.rounding import count_primitives, rounding, value, values_and_gradients
+from jaxscale.testing.rounding import count_primitives, evaluated, rounding, value
 
 _DRAWS = 1000
 _LOOP = 8
@@ -38,33 +37,16 @@ def bijective(law_class: type[AbstractLaw]) -> Iterator[str]:
     """On prior draws, `constrain` undoes `unconstrain` and `log_det` agrees with automatic differentiation."""
     laws, _ = law_and_inputs(law_class, _DRAWS)
     for d in declared(laws):
-        z, back, jacobian, log_det, expected = _bijection(d.spec.support, d.value)
-        eps = float(jnp.finfo(z.dtype).eps)
-        x, size = d.value.reshape(back.shape), z.shape[-1]
+        z, back, jacobian, log_det, expected = round_trip(d.spec.support, d.value)
+        eps = float(np.finfo(z.dtype).eps)
+        x, size = np.asarray(d.value).reshape(back.shape), z.shape[-1]
         # One rounding of z moves x by |J| |z| eps; a handful of primitives stand on the way there and back.
-        reach = jnp.abs(x) + jnp.einsum("nij,nj->ni", jnp.abs(jacobian), jnp.abs(z))
-        if (i := _first(jnp.any(~(jnp.abs(back - x) <= 16 * eps * reach), axis=1))) is not None:
+        reach = np.abs(x) + np.einsum("nij,nj->ni", np.abs(jacobian), np.abs(z))
+        if (i := _first(np.any(~(np.abs(back - x) <= 16 * eps * reach), axis=1))) is not None:
             yield f"expected constrain(unconstrain(x)) = x for {d.name}, got {back[i]} from {x[i]}"
-        slack = 16 * eps * size * (1 + jnp.sum(jnp.abs(z), axis=1))
-        if (i := _first(~(jnp.abs(log_det - expected) <= slack))) is not None:
+        slack = 16 * eps * size * (1 + np.sum(np.abs(z), axis=1))
+        if (i := _first(~(np.abs(log_det - expected) <= slack))) is not None:
             yield f"expected log_det {expected[i]} of {d.name} (autodiff) at z = {z[i]}, got {log_det[i]}"
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _bijection(support: AbstractSupport, x: Array) -> tuple[Array, ...]:
-    """Per draw, flattened: z, x again, dx/dz, log_det as declared, and as automatic differentiation has it."""
-
-    def one(x: Array) -> tuple[Array, ...]:
-        z = support.unconstrain(x)
-
-        def flat(z_flat: Array) -> Array:
-            return support.constrain(z_flat.reshape(z.shape)).reshape(-1)
-
-        jacobian = jax.jacfwd(flat)(z.reshape(-1))
-        square = jacobian[: z.size]  # on a simplex the last entry follows from the others
-        return z.reshape(-1), flat(z.reshape(-1)), jacobian, support.log_det(z), jnp.linalg.slogdet(square)[1]
-
-    return jax.vmap(one)(x)
 
 
 @check
@@ -89,12 +71,12 @@ def finite(law_class: type[AbstractLaw]) -> Iterator[str]:
             jax.tree.map(lambda leaf: leaf[None], (law, {k: jnp.asarray(v, float) for k, v in case.inputs.items()}))
         )
     for laws, inputs in points:
-        y, gradients = values_and_gradients(laws, inputs)
-        if (i := _first(~jnp.isfinite(y))) is not None:
+        y, gradients, _ = evaluated(laws, inputs)
+        if (i := _first(~np.isfinite(y))) is not None:
             yield f"expected a finite value, got {y[i]} from {_show(laws, inputs, i)}"
             continue
-        flat = jnp.stack([jnp.all(jnp.isfinite(g.reshape(len(y), -1)), axis=1) for g in jax.tree.leaves(gradients)])
-        if (i := _first(~jnp.all(flat, axis=0))) is not None:
+        flat = [np.all(np.isfinite(g.reshape(len(y), -1)), axis=1) for g in jax.tree.leaves(gradients)]
+        if (i := _first(~np.all(flat, axis=0))) is not None:
             yield f"expected a finite gradient, got one that is not from {_show(laws, inputs, i)}"
 
 
@@ -116,10 +98,9 @@ def float32_agrees(law_class: type[AbstractLaw]) -> Iterator[str]:
     """float32 and float64 differ by rounding alone. Needs `jax_enable_x64`; without it there is nothing to compare."""
     if jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
         return
-    low = _cast(law_and_inputs(law_class, _DRAWS), jnp.float32)
-    got, _ = values_and_gradients(*low)
-    expected, _ = values_and_gradients(*_cast(low, jnp.float64))
-    off = ~(np.abs(np.asarray(got, np.float64) - np.asarray(expected)) <= rounding(*low))
+    low = _cast(law_and_inputs(law_class, _DRAWS), np.float32)
+    got, expected = (evaluated(*at).value for at in (low, _cast(low, np.float64)))
+    off = ~(np.abs(got.astype(np.float64) - expected) <= rounding(*low))
     if (i := _first(off)) is not None:
         pair = f"expected {float(expected[i]):.9g} within rounding in float32, got {float(got[i]):.9g}"
         yield f"{pair} from {_show(*low, i)}"
@@ -138,9 +119,9 @@ def float32_suffices(law_class: type[AbstractLaw]) -> Iterator[str]:
     logarithmic = class_signature(law_class).output.positive
     sets = {"the default": law_class(), **{name: from_published(law_class, name) for name in law_class.published}}
     for whose, law in sets.items():
-        laws = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (_DRAWS, *leaf.shape)), law)
-        low = _cast((laws, inputs), jnp.float32)
-        got, expected = (_elasticities(*at, logarithmic) for at in (low, _cast(low, jnp.float64)))
+        laws = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (_DRAWS, *leaf.shape)), law)
+        low = _cast((laws, inputs), np.float32)
+        got, expected = (_elasticities(*at, logarithmic) for at in (low, _cast(low, np.float64)))
         for what, ours, theirs in zip(("a value", "derivatives"), got, expected, strict=True):
             ours, theirs = (np.asarray(a, np.float64).reshape(_DRAWS, -1) for a in (ours, theirs))
             if logarithmic and what == "a value":  # in float64: in float32 the logarithm of 1e12 rounds by 1e-6
@@ -153,23 +134,13 @@ def float32_suffices(law_class: type[AbstractLaw]) -> Iterator[str]:
                 )
 
 
-@functools.partial(jax.jit, static_argnums=2)
-def _elasticities(laws: Any, inputs: dict[str, Array], logarithmic: bool) -> tuple[Array, Array]:
+def _elasticities(laws: Any, inputs: dict[str, Any], logarithmic: bool) -> tuple[np.ndarray, np.ndarray]:
     """Per draw: y, and p d/dp of log y (or y) for every parameter and floating input, of shape (n, k)."""
-
-    def one(law: Any, inputs: dict[str, Array]) -> tuple[Array, Array]:
-        whole = {name: x for name, x in inputs.items() if not jnp.issubdtype(x.dtype, jnp.floating)}
-        at = (law, {name: x for name, x in inputs.items() if name not in whole})
-
-        def scored(at: Any) -> tuple[Array, Array]:
-            y = value(at[0], {**at[1], **whole})
-            return jnp.log(y) if logarithmic else y, y
-
-        gradient, y = jax.grad(scored, has_aux=True)(at)
-        pairs = zip(jax.tree.leaves(at), jax.tree.leaves(gradient), strict=True)
-        return y, jnp.concatenate([(p * g).reshape(-1) for p, g in pairs])
-
-    return jax.vmap(one)(laws, inputs)
+    y, plain, by_log = evaluated(laws, inputs)
+    gradient = by_log if logarithmic else plain
+    at = (laws, {name: inputs[name] for name in gradient[1]})
+    pairs = zip(jax.tree.leaves(at), jax.tree.leaves(gradient), strict=True)
+    return y, np.concatenate([(p * g).reshape(len(y), -1) for p, g in pairs], axis=1)
 
 
 @check
@@ -196,7 +167,7 @@ def traced_once(law_class: type[AbstractLaw]) -> Iterator[str]:
     for i in range(2):
         plain = {name: value[i].tolist() for name, value in values_of(laws).items() if name in specs(law_class)}
         plain = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-        run(law_class(**plain), {name: x[i] for name, x in inputs.items()})
+        run.trace(law_class(**plain), {name: x[i] for name, x in inputs.items()})
     if len(traces) != 1:
         yield f"expected one trace for two laws of different values, got {len(traces)}; are all fields param(...)?"
 
@@ -205,10 +176,10 @@ def traced_once(law_class: type[AbstractLaw]) -> Iterator[str]:
 def batch_is_loop(law_class: type[AbstractLaw]) -> Iterator[str]:
     """vmap over laws and inputs gives what a loop gives, to rounding."""
     laws, inputs = law_and_inputs(law_class, _DRAWS)
-    batch, _ = values_and_gradients(laws, inputs)
-    single = jax.jit(value)
-    loop = np.stack([single(*jax.tree.map(lambda leaf, i=i: leaf[i], (laws, inputs))) for i in range(_LOOP)])
-    if (i := _first(~(np.abs(np.asarray(batch)[:_LOOP] - loop) <= rounding(laws, inputs)[:_LOOP]))) is not None:
+    batch = evaluated(laws, inputs).value
+    # Primitive by primitive: what many laws share is compiled once.
+    loop = np.stack([value(*jax.tree.map(lambda leaf, i=i: leaf[i], (laws, inputs))) for i in range(_LOOP)])
+    if (i := _first(~(np.abs(batch[:_LOOP] - loop) <= rounding(laws, inputs)[:_LOOP]))) is not None:
         yield f"expected vmap to give {loop[i]} as a loop does, got {batch[i]} from {_show(laws, inputs, i)}"
 
 
@@ -219,13 +190,13 @@ def linear_is_affine(law_class: type[AbstractLaw]) -> Iterator[str]:
     if not names:
         return
     laws, inputs = law_and_inputs(law_class, _DRAWS)
-    others = replace(laws, {name: jnp.roll(values_of(laws)[name], 1, axis=0) for name in names})
-    here, there = (values_of(values_and_gradients(at, inputs)[1][0]) for at in (laws, others))
+    others = replace(laws, {name: np.roll(values_of(laws)[name], 1, axis=0) for name in names})
+    here, there = (values_of(evaluated(at, inputs).gradient[0]) for at in (laws, others))
     one = jax.tree.map(lambda leaf: leaf[0], (laws, inputs))
     # Both sides round the same coefficients; they may differ by the order of operations only.
-    slack = float(jnp.finfo(here[names[0]].dtype).eps) * count_primitives(jax.make_jaxpr(jax.grad(value))(*one))
+    slack = float(np.finfo(here[names[0]].dtype).eps) * count_primitives(jax.make_jaxpr(jax.grad(value))(*one))
     for name in names:
-        off = ~(jnp.abs(here[name] - there[name]) <= slack * jnp.abs(here[name]))
+        off = ~(np.abs(here[name] - there[name]) <= slack * np.abs(here[name]))
         if (i := _first(off.reshape(len(off), -1).any(axis=1))) is not None:
             yield (
                 f"expected the output affine in {names} jointly, got a derivative by {name} of {here[name][i]} and, "

@@ -9,11 +9,13 @@ import numpy as np
 
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.parametric import constrain, declared, replace, unconstrain, values
-from jaxscale.core.runs import Runs, predict
+from jaxscale.core.runs import Runs, arguments, predict
 from jaxscale.core.supports import Real
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.objectives.penalty import log_huber, raw_huber
+from jaxscale.testing.bijection import round_trip
 from jaxscale.testing.draws import points, spread
+from jaxscale.testing.rounding import evaluated
 
 RUNS = 60
 NOISE = 0.003
@@ -41,22 +43,20 @@ def uncertainty(law: AbstractLaw, n: int = RUNS, noise: float = NOISE) -> dict[s
     The Cramer-Rao bound for Gaussian noise, relative to the output. Needs `jax_enable_x64`. Vectors give their worst.
     """
     runs = realistic(law, n)
-    z = unconstrain(law)
-    leaves, structure = jax.tree.flatten(z)
-
-    def relative(leaves: list[jax.Array]) -> jax.Array:
-        return predict(constrain(jax.tree.unflatten(structure, leaves)), runs) / runs.target
-
-    found = [d for d in declared(z) if d.spec.estimated]
-    free = [i for i, d in enumerate(declared(z)) if d.spec.estimated]
-    columns = jax.jacfwd(relative)(leaves)
-    jacobian = np.concatenate([np.asarray(columns[i]).reshape(n, -1) for i in free], axis=1)
+    laws = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (n, *leaf.shape)), law)
+    y, (slopes, _), _ = evaluated(laws, arguments(law, runs.inputs, runs.group))
+    found = [d for d in declared(law) if d.spec.estimated]
+    blocks = [
+        values(slopes)[d.name].reshape(n, -1) @ round_trip(d.spec.support, d.value[None]).jacobian[0] / y[:, None]
+        for d in found
+    ]
+    jacobian = np.concatenate(blocks, axis=1)
     # Unit columns: scales that differ by decades would look like a ridge.
     length = np.linalg.norm(jacobian, axis=0)
     with np.errstate(divide="ignore", over="ignore"):
         _, singular, vectors = np.linalg.svd(jacobian / np.where(length > 0, length, 1.0), full_matrices=False)
         sd = noise * np.sqrt(np.sum((vectors / singular[:, None]) ** 2, axis=0)) / length
-    ends = np.cumsum([d.value.size for d in found])
+    ends = np.cumsum([block.shape[1] for block in blocks])
     worst = {}
     for d, block in zip(found, np.split(sd, ends[:-1]), strict=True):
         size = np.abs(np.asarray(d.value).reshape(-1)) if isinstance(d.spec.support, Real) else 1.0

@@ -1,6 +1,6 @@
-"""What rounding can do to a law's value: the yardstick of every numerical comparison."""
+"""What a law computes at many points, and what rounding can do to it: the yardstick of every numerical comparison."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,19 +9,44 @@ from jaxtyping import Array, Float
 
 from jaxscale.core.law import AbstractLaw
 
+_ROWS = 1024
+
+
+class Evaluated(NamedTuple):
+    """Per draw, as NumPy arrays with a leading axis: the value y of a law and two gradients, of y and of log |y|.
+
+    A gradient is a pair: a law that holds the derivatives by its parameters, and those by the floating inputs by name.
+    """
+
+    value: Any
+    gradient: Any
+    logarithmic: Any
+
 
 def value(law: AbstractLaw, inputs: dict[str, Array]) -> Float[Array, ""]:
     return law(**inputs)
 
 
+def evaluated(laws: Any, inputs: dict[str, Array]) -> Evaluated:
+    """What every draw gives, n of them. Draws are padded to a multiple of 1,024 by copies of the last one:
+
+    a law then costs one compiled program per precision, whatever is asked of it and at how many points.
+    """
+    n = len(next(iter(inputs.values())))
+    rows = np.minimum(np.arange(-(-n // _ROWS) * _ROWS), n - 1)
+    found = _evaluated(*jax.tree.map(lambda leaf: np.asarray(leaf)[rows], (laws, inputs)))
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:n], found)
+
+
 @jax.jit
-def values_and_gradients(laws: Any, inputs: dict[str, Array]) -> Any:
-    """Per draw: the value, and its derivatives by parameters and by floating inputs."""
+def _evaluated(laws: Any, inputs: dict[str, Array]) -> Evaluated:
     whole = {name: x for name, x in inputs.items() if not jnp.issubdtype(x.dtype, jnp.floating)}
     smooth = {name: x for name, x in inputs.items() if name not in whole}
 
-    def one(law: Any, smooth: Any, whole: Any) -> Any:
-        return jax.value_and_grad(lambda at: value(at[0], {**at[1], **whole}))((law, smooth))
+    def one(law: Any, smooth: Any, whole: Any) -> Evaluated:
+        y, pull = jax.vjp(lambda at: value(at[0], {**at[1], **whole}), (law, smooth))
+        # From 1/y, as automatic differentiation of log y starts: y itself may be out of a product's range.
+        return Evaluated(y, *pull(jnp.ones((), y.dtype)), *pull(1 / y))
 
     return jax.vmap(one)(laws, smooth, whole)
 
@@ -34,10 +59,9 @@ def rounding(laws: Any, inputs: dict[str, Array]) -> np.ndarray:
     eps x primitives x (|y| + sum over p of (1 + |log|p||) |p dy/dp|), and tiny / eps where a result
     underflows (below the smallest normal number tiny, and perhaps scaled up afterwards).
     """
-    y, gradients = values_and_gradients(laws, inputs)
+    y, (law_gradient, input_gradient), _ = evaluated(laws, inputs)
     one = jax.tree.map(lambda leaf: leaf[0], (laws, inputs))
     primitives = count_primitives(jax.make_jaxpr(value)(*one))
-    law_gradient, input_gradient = gradients
     pairs = [
         *zip(jax.tree.leaves(laws), jax.tree.leaves(law_gradient), strict=True),
         *((inputs[name], gradient) for name, gradient in input_gradient.items()),

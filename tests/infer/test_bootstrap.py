@@ -86,10 +86,9 @@ def test_two_devices_give_the_same_bits(fitted: Fit) -> None:
         "draws = bootstrap(fit(Chinchilla(), simulated()), 96)\n"
         "print(np.asarray(draws.law.alpha).tobytes().hex())"
     )
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **flags}, capture_output=True, text=True, check=True
-    )
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+    environment = {**os.environ, "XLA_FLAGS": flags}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert bytes.fromhex(done.stdout.strip()) == np.asarray(bootstrap(fitted, 96).law.alpha).tobytes()
 
 

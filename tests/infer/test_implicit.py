@@ -30,7 +30,7 @@ def test_optimal_size_with_respect_to_one_loss(runs: Runs) -> None:
     residual = np.asarray(jnp.log(predict(fitted.law, runs)) - jnp.log(runs.target))
     # Huber's penalty is linear beyond delta: only runs inside it pull in proportion.
     inside = np.flatnonzero(np.abs(residual) < 0.8e-3)
-    for row in inside[:: len(inside) // 4]:
+    for row in inside[[0, len(inside) // 2]]:
 
         def size(loss: jax.Array, row: int = int(row)) -> jax.Array:
             moved = eqx.tree_at(lambda r: r.target, runs, runs.target.at[row].set(loss))

@@ -241,8 +241,9 @@ def test_two_devices_give_the_same_draws(conjugate: Any) -> None:
         "found = case['sample_from'](mode, chains=3, draws=60, settings=NUTS())\n"
         "print(np.asarray(found.z).tobytes().hex())"
     )
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **flags}, capture_output=True, text=True)
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+    environment = {**os.environ, "XLA_FLAGS": flags}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     here = sample_from(conjugate.mode, chains=3, draws=60, settings=NUTS())
     assert bytes.fromhex(done.stdout.strip()) == np.asarray(here.z).tobytes()
