@@ -4,6 +4,7 @@ A support is a frozen record without arrays. `constrain` maps unconstrained real
 `unconstrain` inverts it, `log_det(z)` is $\log |\det \partial x / \partial z|$ summed over the event.
 """
 
+import functools
 from dataclasses import dataclass
 
 import jax
@@ -31,6 +32,12 @@ class AbstractSupport:
     def contains(self, x: Reals) -> Array:
         """True where x lies strictly inside (for vector supports: one answer per vector)."""
         raise NotImplementedError
+
+
+@functools.cache
+def coordinates(support: AbstractSupport, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the unconstrained coordinates of a parameter of `shape`."""
+    return jax.eval_shape(support.unconstrain, jax.ShapeDtypeStruct(shape, jnp.float32)).shape
 
 
 @dataclass(frozen=True)

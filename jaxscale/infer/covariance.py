@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 from jaxscale.core.errors import BadInput
 from jaxscale.core.parametric import Declared, declared
 from jaxscale.core.results import RESULTS
+from jaxscale.core.supports import coordinates
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import units
@@ -151,11 +152,11 @@ def _delta(problem: FitProblem, inside: np.ndarray) -> tuple[tuple[str, ...], np
     lost: list[bool] = []
     at = 0
     for d in _free(problem):
-        coordinates = int(np.prod(jax.eval_shape(d.spec.support.unconstrain, d.value).shape, dtype=int))
+        size = int(np.prod(coordinates(d.spec.support, d.value.shape), dtype=int))
         labels += [d.name + "".join(f"[{i}]" for i in index) for index in np.ndindex(d.value.shape)]
-        edge = ~inside[at : at + coordinates]
+        edge = ~inside[at : at + size]
         lost += [bool(edge.any())] * int(d.value.size) if d.spec.support.vector else edge.tolist()
-        at += coordinates
+        at += size
     return tuple(labels), np.asarray(_constrain_jacobian(problem), np.float64), np.array(lost, bool)
 
 

@@ -56,6 +56,9 @@ class FitProblem(AbstractProblem):
     def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
         return self.template.objective.penalty(u)
 
+    def curvature(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        return self.template.objective.curvature(u)
+
     def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
         return self.template.objective.majoriser(u)
 

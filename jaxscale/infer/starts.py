@@ -11,9 +11,11 @@ from jaxscale.core.parametric import Declared, declared, replace
 from jaxscale.core.runs import Runs, predict
 from jaxscale.core.supports import Positive, PositiveOrdered
 from jaxscale.infer.problem import FitProblem
+from jaxscale.infer.shard import over_devices
 from jaxscale.solve.separable import bounded_least_squares
 
 _TAIL = 0.01  # starts cover the central 98 % of each prior
+_EACH = 64  # points from which each start is the best
 _ROWS = 2048  # of a large study are enough to rank starts
 
 
@@ -21,16 +23,19 @@ def cold_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray,
     """The best `count` of a grid or Sobol set of starts, in unconstrained coordinates. `seed` shifts the set."""
     nonlinear = [d for d in _law_free(problem) if not d.spec.linear]
     dimension = sum(int(np.prod(d.value.shape, dtype=int)) for d in nonlinear)
-    cube = jnp.asarray(_unit_points(dimension, seed), problem.runs.target.dtype)
-    z, value = _screen(_thinned(problem), cube)
+    points = _unit_points(dimension, count, seed)
+    # Rows past the last point only make the number of rows one that the devices share.
+    padded = np.concatenate([points, np.repeat(points[-1:], -len(points) % jax.device_count(), axis=0)])
+    cube = jnp.asarray(padded, problem.runs.target.dtype)
+    z, value = jax.tree.map(lambda x: np.asarray(x)[: len(points)], _screen(_thinned(problem), cube))
     order = np.argsort(np.where(np.isfinite(value), value, np.inf), kind="stable")
-    return np.asarray(z)[order[:count]]
+    return z[order[:count]]
 
 
-def start_rule(problem: FitProblem) -> str:
-    """How the starts of a fit were chosen, in words."""
+def start_rule(problem: FitProblem, count: int) -> str:
+    """How the `count` cold starts of a fit were chosen, in words."""
     dimension = sum(int(np.prod(d.value.shape, dtype=int)) for d in _law_free(problem) if not d.spec.linear)
-    points, kind = len(_unit_points(dimension, 0)), "grid" if dimension <= 2 else "Sobol set"
+    points, kind = len(_unit_points(dimension, count, 0)), "grid" if dimension <= 2 else "Sobol set"
     return (
         f"the law's own values, then the best of a shifted {kind} of {points} points: nonlinear parameters at "
         f"quantiles {_TAIL:g} to {1 - _TAIL:g} of their priors (break points: in the range of the runs), linear ones "
@@ -42,8 +47,11 @@ def _law_free(problem: FitProblem) -> list[Declared]:
     return [d for d in declared(problem.template.law) if d.name in problem.split.free]
 
 
-def _unit_points(dimension: int, seed: int) -> np.ndarray:
-    """A square grid in two dimensions (16 x 16), a line in one, a Sobol set above, shifted modulo 1 by the seed."""
+def _unit_points(dimension: int, count: int, seed: int) -> np.ndarray:
+    """A square grid in two dimensions (16 x 16), a line in one, a Sobol set above, shifted modulo 1 by the seed.
+
+    A Sobol set has 1,024 points, 2,048 in more than six dimensions, or about 64 for each start if those are fewer.
+    """
     shift = np.random.default_rng(seed).random(dimension)
     if dimension == 0:
         return np.zeros((1, 0))
@@ -53,7 +61,8 @@ def _unit_points(dimension: int, seed: int) -> np.ndarray:
     else:
         from scipy.stats import qmc  # a third of the package's import time, needed for these laws only
 
-        points = qmc.Sobol(dimension, scramble=True, rng=seed).random_base2(10 if dimension <= 6 else 11)
+        base = min(10 if dimension <= 6 else 11, int(np.log2(_EACH * max(count, 1))))
+        points = qmc.Sobol(dimension, scramble=True, rng=seed).random_base2(base)
     return _TAIL + (1 - 2 * _TAIL) * ((points + shift) % 1.0)
 
 
@@ -67,15 +76,20 @@ def _thinned(problem: FitProblem) -> FitProblem:
 
 @eqx.filter_jit
 def _screen(problem: FitProblem, cube: Float[Array, "m d"]) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
-    def one(u: Float[Array, " d"]) -> tuple[Array, Array]:
-        law = _profiled(_spread(problem, u), problem)
-        objective = problem.template.objective.started(predict(law, problem.runs), problem.runs)
-        model = eqx.tree_at(lambda m: (m.law, m.objective), problem.template, (law, objective))
-        moved = eqx.tree_at(lambda p: p.split.template, problem, model)
-        z = moved.split.vector()
-        return z, moved.value(z)
+    def run(problem: FitProblem, points: Array, _: Array) -> tuple[Array, Array]:
+        return jax.lax.map(lambda u: _start(problem, u), points, batch_size=32)
 
-    return jax.lax.map(one, cube, batch_size=32)
+    return over_devices(run, problem, cube, jnp.asarray(cube.shape[0], jnp.int32))
+
+
+def _start(problem: FitProblem, u: Float[Array, " d"]) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+    """The start whose nonlinear parameters lie at u of the unit cube, and the objective there."""
+    law = _profiled(_spread(problem, u), problem)
+    objective = problem.template.objective.started(predict(law, problem.runs), problem.runs)
+    model = eqx.tree_at(lambda m: (m.law, m.objective), problem.template, (law, objective))
+    moved = eqx.tree_at(lambda p: p.split.template, problem, model)
+    z = moved.split.vector()
+    return z, moved.value(z)
 
 
 def _spread(problem: FitProblem, u: Float[Array, " d"]) -> AbstractLaw:

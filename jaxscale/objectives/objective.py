@@ -24,6 +24,10 @@ class AbstractObjective(AbstractParametric):
         """One run's penalty. It sees the objective's settings, never its free parameters."""
         raise NotImplementedError
 
+    def curvature(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        """The penalty's Hessian, and what is known of the outputs' own curvature."""
+        return jax.hessian(self.penalty)(u)
+
     def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
         """A positive semi-definite curvature of the penalty, safe for steps of any length."""
         raise NotImplementedError

@@ -35,7 +35,7 @@ def search(fit: Fit) -> dict[str, Any]:
     c = fit.certificate
     return {
         "starts": c.starts,
-        "how_chosen": start_rule(fit.problem) if c.starts > 1 else "the law's own values",
+        "how_chosen": start_rule(fit.problem, c.starts - 1) if c.starts > 1 else "the law's own values",
         "converged": c.finished,
         "reached_the_best": round(c.share_best * c.starts),
         "counted_as_equal": f"within {SAME:g} of the value, or its rounding",

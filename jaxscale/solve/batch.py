@@ -15,6 +15,8 @@ from jaxtyping import Array, Float, Int
 from jaxscale.core.results import RESULTS
 from jaxscale.solve.problem import AbstractProblem, Vector
 
+_CPU_LANES = 8
+
 
 class Solver(Protocol):
     """What the queue asks of a method: lanes with `z`, `value`, `code`, `steps` and `done`, moved a step at a time.
@@ -39,8 +41,13 @@ class Solutions(eqx.Module):
 
 
 def lanes_for(n: int, p: int, m: int, itemsize: int = 8, budget: int = 2**26) -> int:
-    """How many lanes to run side by side: at most 32, fewer where Jacobians of (n, p) would pass `budget` bytes."""
-    return max(1, min(32, m, budget // max(1, 4 * n * p * itemsize)))
+    """How many lanes to run side by side, fewer where Jacobians of (n, p) would pass `budget` bytes.
+
+    Eight on a CPU, where one lane's runs fill the vector units and a fit's dozen starts leave few lanes idle;
+    on an accelerator as many as there are rows.
+    """
+    most = _CPU_LANES if jax.default_backend() == "cpu" else m
+    return max(1, min(most, m, budget // max(1, 4 * n * p * itemsize)))
 
 
 def minimise_many(

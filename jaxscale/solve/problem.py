@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxscale.core.parametric import Declared, declared
+from jaxscale.core.supports import coordinates
 
 type Vector = Float[Array, " p"]
 
@@ -33,6 +34,10 @@ class AbstractProblem(eqx.Module):
 
     def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
         raise NotImplementedError
+
+    def curvature(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        """The penalty's Hessian, or one that also holds what is known of the outputs' own curvature."""
+        return jax.hessian(self.penalty)(u)
 
     def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
         """A positive semi-definite curvature with which a step from `u` never rises to first order."""
@@ -83,6 +88,9 @@ class AbstractView[P: AbstractProblem](AbstractProblem):
     def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
         return self.inner.penalty(u)
 
+    def curvature(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        return self.inner.curvature(u)
+
     def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
         return self.inner.majoriser(u)
 
@@ -99,9 +107,9 @@ class Evaluation(eqx.Module):
 
 
 def evaluate(problem: AbstractProblem, z: Vector, mixing: Float[Array, ""], context: Any = None) -> Evaluation:
-    """F, its exact gradient, and `J' ((1 - mixing) rho'' + mixing majoriser) J`.
+    """F, its exact gradient, and `J' ((1 - mixing) curvature + mixing majoriser) J`.
 
-    `mixing` slides the curvature from the penalty's own (fast near the optimum, possibly indefinite) to
+    `mixing` slides the curvature from the exact one of a linear law (fast near the optimum, possibly indefinite) to
     the majoriser (safe far from it).
     """
 
@@ -112,7 +120,7 @@ def evaluate(problem: AbstractProblem, z: Vector, mixing: Float[Array, ""], cont
     jacobian, u = jax.jacfwd(both, has_aux=True)(z)
     weight = problem.weights(context)
     rho, slope = jax.vmap(jax.value_and_grad(problem.penalty))(u)
-    curvature = (1 - mixing) * jax.vmap(jax.hessian(problem.penalty))(u) + mixing * jax.vmap(problem.majoriser)(u)
+    curvature = (1 - mixing) * jax.vmap(problem.curvature)(u) + mixing * jax.vmap(problem.majoriser)(u)
     rows = jacobian.reshape(-1, z.shape[0])
     if u.shape[1] == 1:
         scaled = rows * (weight * curvature[:, 0, 0])[:, None]
@@ -152,7 +160,7 @@ class Split(eqx.Module):
             if d.name not in self.free:
                 leaves.append(d.value)
                 continue
-            shape = jax.eval_shape(d.spec.support.unconstrain, d.value).shape
+            shape = coordinates(d.spec.support, d.value.shape)
             size = int(np.prod(shape, dtype=int))
             leaves.append(d.spec.support.constrain(z[start : start + size].reshape(shape)))
             start += size
@@ -162,7 +170,7 @@ class Split(eqx.Module):
         """Log density of the free parameters' priors, as a density of the unconstrained vector."""
         found, start = jnp.zeros((), z.dtype), 0
         for d in self._free():
-            shape = jax.eval_shape(d.spec.support.unconstrain, d.value).shape
+            shape = coordinates(d.spec.support, d.value.shape)
             size = int(np.prod(shape, dtype=int))
             part = z[start : start + size].reshape(shape)
             prior = jnp.sum(d.spec.prior.log_prob(d.spec.support.constrain(part)))
@@ -178,7 +186,7 @@ class Split(eqx.Module):
         """One name per coordinate: `alpha`, `E[0]`, `E[1]`."""
         names: list[str] = []
         for d in self._free():
-            shape = jax.eval_shape(d.spec.support.unconstrain, d.value).shape
+            shape = coordinates(d.spec.support, d.value.shape)
             names += [d.name + "".join(f"[{i}]" for i in index) for index in np.ndindex(shape)]
         return tuple(names)
 

@@ -52,6 +52,26 @@ def test_the_majoriser_majorises(objective: Likelihood, eps: float) -> None:
     assert np.all(rho[None, :] <= bound + 64 * eps * (1 + np.abs(bound)))
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: o.name)
+def test_the_curvature_is_the_hessian_of_linear_outputs(objective: Likelihood, eps: float) -> None:
+    rng = np.random.default_rng(3)
+    design, offset = (jnp.asarray(x, float) for x in (rng.normal(size=(2, 7, 3)), rng.normal(size=(2, 7))))
+    z = jnp.asarray([0.3, -0.2, 0.5], float)
+
+    def outputs(z: jax.Array) -> jax.Array:
+        residual, log_scale = (x @ z + c for x, c in zip(design, offset, strict=True))
+        return jnp.stack([residual * jnp.exp(-log_scale), log_scale], axis=1)
+
+    def value(z: jax.Array) -> jax.Array:
+        return jnp.sum(jax.vmap(objective.penalty)(outputs(z)))
+
+    jacobian = jax.jacfwd(outputs)(z)
+    gauss_newton = jnp.einsum("nkp,nkl,nlq->pq", jacobian, jax.vmap(objective.curvature)(outputs(z)), jacobian)
+    exact = jax.hessian(value)(z)
+    # Sums of 7 products, of which the largest are some ten times their sum.
+    np.testing.assert_allclose(gauss_newton, exact, atol=1e3 * eps * float(jnp.max(jnp.abs(exact))))
+
+
 @pytest.mark.parametrize(
     ("objective", "cdf"),
     [
