@@ -157,7 +157,8 @@ class Outlooker:
         # An origin at which the law left its bounds is not one at which it would have been believed.
         miss = np.where(self.origins.usable[k][:, None], self.origins.miss[k], np.nan)
         noise = noise_at(self.noise, self.fit.runs.inputs)
-        return calibrate(miss, self.origins.parts.decades, np.hypot(noise, self.origins.spread[k]))
+        parts = self.origins.parts
+        return calibrate(miss, parts.decades, np.hypot(noise, self.origins.spread[k]), parts.credit)
 
 
 def wild_at(fit: Fit, points: Mapping[str, np.ndarray]) -> str:

@@ -15,7 +15,8 @@ _ORIGINS = 0.5  # of the origins: a law that has runs enough, or keeps within it
 class Ranked:
     """A law among others.
 
-    - `score`: mean over the common origins of its mean absolute relative error there; the less the better.
+    - `score`: mean over the common origins of its mean absolute relative error there, an origin counted as the units
+      it is fitted to (`Parts.credit`); the less the better.
     - `inside`: mean absolute relative error on the runs it was fitted to. For the eye only.
     - `log_score`: mean over the same origins of its log score there; the more the better. For the eye only.
     - `in_compute`: the median miss as a factor of compute (`Origins.compute_error`). For the eye only.
@@ -31,7 +32,7 @@ class Ranked:
 
 
 def rank(origins: Origins) -> tuple[Ranked, ...]:
-    """Laws by their mean error over the origins at which all of them had runs enough.
+    """Laws by their mean error over the origins at which all of them had runs enough, each counted as its units.
 
     Where a refit failed, or the law left its bounds, it is charged with the largest error that another one made
     there. Laws that lack runs, or leave their bounds, at half of the origins are left out, then those that lack most,
@@ -47,20 +48,22 @@ def rank(origins: Origins) -> tuple[Ranked, ...]:
     charged = np.where(np.isnan(error), finite[kept].max(axis=0) if kept else np.nan, error)
     noise = np.stack([noise_at(noise_of(fitted), fitted.runs.inputs) for fitted in origins.fits.values()])
     log_score = origins.log_score(noise)
+    credit = origins.parts.credit
     found = []
     for k, (label, fitted) in enumerate(origins.fits.items()):
         used = np.asarray(fitted.runs.weight) > 0
         inside = float(np.mean(np.abs(np.expm1(-fitted.log_residuals()[used]))))
-        score = float(np.mean(charged[k, common])) if k in kept and common.any() else float("inf")
+        score = (
+            float(np.average(charged[k, common], weights=credit[common]))
+            if k in kept and common.any()
+            else float("inf")
+        )
         reason = "" if np.isfinite(score) else _unranked(k, origins)
         own = common & origins.usable[k]
         missed = origins.compute_error[k][own][origins.parts.scored[own]]
         factor = float(np.exp(np.median(missed))) if missed.size else float("nan")
-        found.append(
-            Ranked(
-                label, score, inside, reason, float(np.mean(log_score[k, own])) if own.any() else float("nan"), factor
-            )
-        )
+        logs = float(np.average(log_score[k, own], weights=credit[own])) if own.any() else float("nan")
+        found.append(Ranked(label, score, inside, reason, logs, factor))
     return tuple(sorted(found, key=lambda r: (r.score, r.label)))
 
 
@@ -75,7 +78,9 @@ def _unranked(k: int, origins: Origins) -> str:
 
 
 def stacked(origins: Origins, ranking: tuple[Ranked, ...]) -> dict[str, float]:
-    """Weights of the laws whose weighted log forecasts from inside the data err least (mean over origins of squares).
+    """Weights of the laws whose weighted log forecasts from inside the data err least.
+
+    Least is the mean over origins of squares, each origin counted as its units.
 
     A convex problem on the simplex: non-negative least squares with a heavy row for the sum, then normalised.
     """
@@ -86,7 +91,7 @@ def stacked(origins: Origins, ranking: tuple[Ranked, ...]) -> dict[str, float]:
     miss = np.where(origins.usable[index][:, :, None], origins.miss[index], np.nan)
     seen = np.all(np.isfinite(miss), axis=0)
     count = np.maximum(seen.sum(axis=1, keepdims=True), 1)
-    share = np.broadcast_to(1 / np.sqrt(count), seen.shape)[seen]
+    share = np.broadcast_to(np.sqrt(origins.parts.credit[:, None] / count), seen.shape)[seen]
     rows = np.array([m[seen] * share for m in miss]).T
     if not rows.any():  # nothing to weigh, or nothing to gain
         return {label: float(label == labels[0]) for label in labels}

@@ -52,6 +52,22 @@ def test_the_posterior_and_its_quantiles_are_those_of_scipy() -> None:
     np.testing.assert_allclose(bands.half_width(0.9, np.array([d]), known), expected, rtol=1e-3)
 
 
+def test_an_origin_with_twice_the_credit_counts_as_two() -> None:
+    miss, far, _ = simulated(3, 1, 0.003, 0.001, 0.01)
+    once, twice = (
+        calibrate(miss, far, 0.003, np.array([2.0, 1.0, 1.0])),
+        calibrate(miss[[0, 0, 1, 2]], far[[0] * 4], 0.003),
+    )
+    np.testing.assert_allclose(once.weight, twice.weight, rtol=1e-9, atol=1e-14)
+
+
+def test_an_unknown_spread_bounds_nothing() -> None:
+    bands = calibrate(*simulated(3, 1, 0.003, 0.001, 0.01)[:2], 0.003)
+    half = bands.half_width(0.9, np.ones(3), np.array([0.01, np.nan, np.inf]))
+    assert half[1] == half[2] == np.inf
+    assert half[0] == bands.half_width(0.9, np.ones(1), 0.01)[0]
+
+
 @pytest.mark.parametrize(("floor", "growth"), [(0.0, 0.0), (0.002, 0.0), (0.0, 0.01), (0.002, 0.02)])
 def test_bands_cover_what_they_say_at_new_misses(floor: float, growth: float, monkeypatch: pytest.MonkeyPatch) -> None:
     # Misses of the model itself are no larger beyond the data than inside.

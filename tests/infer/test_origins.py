@@ -72,6 +72,12 @@ def test_scored_runs_are_never_fitted(found: Origins) -> None:
     assert np.all(np.diff(fewer) > 0)
 
 
+def test_credit_is_the_share_of_the_units(found: Origins) -> None:
+    units = found.parts.fitted.sum(axis=1)  # every run is one of its own
+    np.testing.assert_array_equal(found.parts.units, units)
+    np.testing.assert_allclose(found.parts.credit, units / units.mean())
+
+
 def test_checkpoints_of_one_run_are_not_parted() -> None:
     runs = simulated(3e-3, n=120, rows_of_a_run=2)
     parts = crossvalidate({"Chinchilla": Chinchilla()}, runs, OBJECTIVE, cuts=3).parts
@@ -79,6 +85,8 @@ def test_checkpoints_of_one_run_are_not_parted() -> None:
     for fitted, scored in zip(parts.fitted, parts.scored, strict=True):
         assert fitted.any()
         assert not set(cluster[fitted]) & set(cluster[scored])
+    pairs = np.stack([np.asarray(runs.group), cluster], axis=1).tolist()
+    assert parts.units.tolist() == [len({tuple(pairs[i]) for i in np.flatnonzero(f)}) for f in parts.fitted]
 
 
 @pytest.mark.x64

@@ -77,11 +77,13 @@ def test_laws_that_disagree_are_named(found: Outlook) -> None:
     assert any(remark.startswith("Laws disagree") and "KaplanND" in remark for remark in made.remarks())
 
 
-def origins(*misses: np.ndarray) -> Origins:
-    """Made-up forecasts, one origin per row."""
+def origins(*misses: np.ndarray, units: list[int] | None = None) -> Origins:
+    """Made-up forecasts, one origin per row, from as many `units`; ten each by default."""
     shape = misses[0].shape
     seen = np.ones(shape, bool)
-    parts = Parts(tuple(f"origin {i}" for i in range(shape[0])), ~seen, seen, np.ones(shape))
+    parts = Parts(
+        tuple(f"origin {i}" for i in range(shape[0])), ~seen, seen, np.ones(shape), np.array(units or [10] * shape[0])
+    )
     miss = np.stack(misses)
     n = shape[1]
     # Residuals of no size would be no noise: a hundredth.
@@ -99,6 +101,26 @@ def test_weights_are_those_of_the_least_error() -> None:
     # Misses of +1 % and -3 % cancel at weights 3/4 and 1/4.
     weights = stacked(origins(np.full((2, 5), 0.01), np.full((2, 5), -0.03)), tuple(Ranked(x, 0.01, 0.0) for x in "ab"))
     assert weights == pytest.approx({"a": 0.75, "b": 0.25}, abs=1e-4)
+
+
+def test_origins_count_as_the_units_they_are_fitted_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = np.log([[1.01] * 5, [1.04] * 5]), np.log([[1.03] * 5, [1.03] * 5])
+    made = origins(a, b, units=[30, 10])
+    monkeypatch.setattr(Origins, "enough", property(lambda self: np.ones((2, 2), bool)))
+    first, second = rank(made)
+    # Relative errors are 1 - 1 / ratio of observed to predicted.
+    assert first.score == pytest.approx(0.75 * (1 - 1 / 1.01) + 0.25 * (1 - 1 / 1.04), rel=1e-12)
+    assert (first.label, second.score) == ("a", pytest.approx(1 - 1 / 1.03, rel=1e-12))
+
+
+def test_weights_count_origins_by_their_units() -> None:
+    a, b, units = np.array([0.01, 0.02]), np.array([-0.02, -0.01]), np.array([30, 10])
+    told = stacked(
+        origins(*(np.repeat(x[:, None], 5, axis=1) for x in (a, b)), units=units.tolist()),
+        tuple(Ranked(label, 0.01, 0.0) for label in "ab"),
+    )
+    # Least sum of squares of w a + (1 - w) b.
+    assert told["a"] == pytest.approx(-np.sum(units * (a - b) * b) / np.sum(units * (a - b) ** 2), abs=1e-4)
 
 
 def test_a_law_that_explodes_gets_no_weight() -> None:
