@@ -8,6 +8,7 @@ Floors, each importing only the ones below it: `cli`; `report` and `testing`; `i
 `objectives`; `laws` and `studies`; `core`.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from jaxscale.core.errors import BadInput
@@ -39,8 +40,10 @@ from jaxscale.infer import (
     crossvalidate,
     fit,
     forecast,
+    forecast_with_discrepancy,
     frontier,
     held_out,
+    learn_discrepancy,
     member,
     new_group,
     outlook,
@@ -78,6 +81,7 @@ from jaxscale.plan import (
 from jaxscale.studies import Study, datasets, load
 
 if TYPE_CHECKING:
+    from jaxscale.infer.discrepancy_model import discrepancy_model
     from jaxscale.infer.numpyro_model import numpyro_model
 
 __version__ = "0.1.0"
@@ -121,16 +125,19 @@ __all__ = [
     "crossvalidate",
     "datasets",
     "deadweight",
+    "discrepancy_model",
     "fit",
     "flat_range",
     "flops_for",
     "forecast",
+    "forecast_with_discrepancy",
     "from_published",
     "frontier",
     "gain_multiplier",
     "gaussian",
     "held_out",
     "huber_density",
+    "learn_discrepancy",
     "least_squares",
     "load",
     "log_huber",
@@ -154,9 +161,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`numpyro_model`, which loads NumPyro, only once somebody asks for it."""
-    if name == "numpyro_model":
-        from jaxscale.infer.numpyro_model import numpyro_model
-
-        return numpyro_model
+    """`numpyro_model` and `discrepancy_model`, which load NumPyro, only once somebody asks for them."""
+    if name in ("numpyro_model", "discrepancy_model"):
+        return getattr(importlib.import_module(f"jaxscale.infer.{name}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,17 @@ import numpy as np
 
 from benchmarks.forecast.scores import LEVELS, Answer, Ends, Failed, central
 from benchmarks.forecast.splits import Split
-from jaxscale import BadInput, bootstrap, fit, outlook, sample
+from jaxscale import (
+    BadInput,
+    bootstrap,
+    crossvalidate,
+    fit,
+    forecast_with_discrepancy,
+    learn_discrepancy,
+    outlook,
+    sample,
+    student_t,
+)
 from jaxscale.cli.inputs import forecasters
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.runs import Runs
@@ -80,11 +90,27 @@ def posterior(split: Split, chosen: str | None) -> Answer:
     return Answer(np.median(draws, axis=0), central(draws), about=about)
 
 
+def discrepancy(split: Split, chosen: str | None) -> Answer:
+    """A Gaussian process beside the law, its scale learnt from what the law missed inside the fitted runs."""
+    label, law = f"{chosen}", _law(split, chosen)
+    origins = crossvalidate({label: law}, split.fitted, student_t(), prior=True)
+    learnt = learn_discrepancy(origins, label)
+    made = forecast_with_discrepancy(origins.fits[label], learnt, split.inputs, allow_far=True)
+    about = {
+        "chosen": chosen,
+        "amplitude": vars(learnt.amplitude),
+        "lengths": learnt.lengths,
+        "remarks": list(made.doubts),
+    }
+    return Answer(made.point, {level: made.interval(level) for level in LEVELS}, about=about)
+
+
 # What needs the law that the outlook chose comes after it.
 OURS: Mapping[str, Callable[[Split, str | None], Answer]] = {
     OUTLOOK: forecast,
     "bootstrap of its law": bootstrapped,
     "posterior of its law": posterior,
+    "discrepancy of its law": discrepancy,
 }
 
 

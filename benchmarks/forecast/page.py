@@ -127,7 +127,8 @@ def _lines(told: Mapping[str, Any], splits: Sequence[Split], rows: Sequence[Row]
         "Every public ladder is cut in compute; what ends below the cut is fitted, what lies above is forecast. Cuts "
         "are at half and three quarters of the independent runs, besides those that were demanded. Errors, widths and "
         "interval scores are relative; checkpoints of one run are never on both sides. Splits of one ladder share "
-        "runs. The band of our outlook is the total one; conformal bands are around the same point."
+        "runs. The band of our outlook is the total one; conformal bands are around the same point. What is done with "
+        "its law has a point of its own."
     )
     yield ""
     yield from _summary_lines(told["summary"], rows)

@@ -3,8 +3,8 @@
 `fit` certifies an optimum, `bootstrap` refits it thousands of times, `forecast` predicts with intervals and
 the distance of extrapolation; `covariance` and `profile` say how sure without refits, `held_out` scores by scale.
 `sample` draws from a posterior and judges the draws, `bag` does so for every resample of the runs, `compare` and
-`average` weigh several laws. `frontier` finds compute-optimal sizes without one. Knows objectives and the solver; no
-law, no study, no plan.
+`average` weigh several laws, `forecast_with_discrepancy` adds what a law leaves out. `frontier` finds compute-optimal
+sizes without one. Knows objectives and the solver; no law, no study, no plan.
 """
 
 from jaxscale.infer.averaging import average
@@ -13,6 +13,8 @@ from jaxscale.infer.bootstrap import bootstrap
 from jaxscale.infer.compare import Comparison, compare
 from jaxscale.infer.covariance import Covariance, covariance, standard_errors
 from jaxscale.infer.diagnosis import Diagnosis
+from jaxscale.infer.discrepancy import Discrepancy, learn_discrepancy
+from jaxscale.infer.discrepancy_forecast import DiscrepancyForecast, forecast_with_discrepancy
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.forecast import Forecast, forecast
@@ -36,6 +38,8 @@ __all__ = [
     "Comparison",
     "Covariance",
     "Diagnosis",
+    "Discrepancy",
+    "DiscrepancyForecast",
     "Ensemble",
     "Envelope",
     "Fit",
@@ -61,8 +65,10 @@ __all__ = [
     "crossvalidate",
     "fit",
     "forecast",
+    "forecast_with_discrepancy",
     "frontier",
     "held_out",
+    "learn_discrepancy",
     "matched",
     "member",
     "new_group",

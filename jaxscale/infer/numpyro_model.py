@@ -83,7 +83,8 @@ def numpyro_model(
 
     The density is that of `sample(law, data, likelihood, fixed=fixed)`; weights scale each run's log density.
     Call it inside a model of your own to extend it: it returns the `Model` (law and likelihood) of the draw.
-    With `predictive=True` the targets are drawn and not conditioned on. Raises `KeyError` on a wrong name in `fixed`.
+    With `predictive=True` the targets are drawn and not conditioned on; `deviation`, shape (n,), is the log of what
+    each run's prediction is multiplied by. Raises `KeyError` on a wrong name in `fixed`.
     """
     runs = as_runs(data, law)
     model = Model(law, student_t() if likelihood is None else likelihood)
@@ -91,11 +92,14 @@ def numpyro_model(
     priors = {d.name: Prior(d) for d in declared(model) if d.name in free}
     used = runs.weight > 0
 
-    def posterior(predictive: bool = False) -> Model:
+    def posterior(predictive: bool = False, deviation: Array | None = None) -> Model:
         drawn = {name: numpyro.sample(name, prior) for name, prior in priors.items()}
         here = replace(model, drawn)
         assert isinstance(here.objective, Likelihood)
-        observed = Observed(here.objective, predict(here.law, runs), runs)
+        prediction = predict(here.law, runs)
+        if deviation is not None:
+            prediction = prediction * jnp.exp(deviation)
+        observed = Observed(here.objective, prediction, runs)
         # NumPyro takes no scale of zero: runs without weight are masked.
         with mask(mask=used), scale(scale=jnp.where(used, runs.weight, 1)), numpyro.plate("run", runs.size):
             numpyro.sample("target", observed, obs=None if predictive else runs.target)
