@@ -115,9 +115,9 @@ class _Compiling:
     def __exit__(self, *_: object) -> None:
         jax.monitoring.unregister_event_duration_listener(self._heard)
 
-    def _heard(self, event: str, seconds: float, **_: object) -> None:
+    def _heard(self, event: str, duration_secs: float, **_: object) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            self.seconds += seconds
+            self.seconds += duration_secs
 
 
 def _slug(name: str) -> str:

@@ -78,6 +78,9 @@ def _origins(
             raise BadInput(f"crossvalidate: cuts: expected at least two, got {cuts}")
         at = np.unique(np.sort(x[used])[np.linspace(FIRST * used.sum(), LAST * used.sum(), cuts).astype(int)])
         at = at[at > least]
+        if len(at) < 2:  # most runs share one scale: ranks do not tell the others apart, their values do
+            others = np.unique(x[used & (x > least)])
+            at = others[np.unique(np.linspace(0, len(others) - 1, min(cuts, len(others))).round().astype(int))]
         if len(at) < 2:
             raise BadInput(
                 f"crossvalidate: expected runs at several values of {scale}, got {sizes} in {used.sum()} rows; give "

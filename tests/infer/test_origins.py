@@ -124,6 +124,16 @@ def test_parts_too_small_for_a_law_are_not_forecast() -> None:
     np.testing.assert_array_equal(np.isnan(small.error[0]), few)
 
 
+def test_runs_of_few_scales_are_parted_between_them() -> None:
+    # Ranks from a quarter to .92 lie at the least size and at the next: one cut.
+    runs = simulated(3e-3, n=50)
+    sizes = np.repeat([3e8, 1e9, 3e9], [44, 3, 3])
+    few = eqx.tree_at(lambda r: r.inputs["N"], runs, jnp.asarray(sizes, runs.target.dtype))
+    parts = crossvalidate({"KaplanND": KaplanND()}, few, OBJECTIVE, by="N", cuts=3).parts
+    assert parts.fitted.sum(axis=1).tolist() == [44, 47]
+    assert parts.scored.sum(axis=1).tolist() == [6, 3]
+
+
 def test_runs_of_one_scale_are_refused() -> None:
     runs = simulated(3e-3)
     one = eqx.tree_at(lambda r: (r.inputs["N"], r.inputs["D"]), runs, (runs.target * 0 + 1e8, runs.target * 0 + 1e10))
