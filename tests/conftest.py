@@ -3,16 +3,22 @@
 `JAXSCALE_X64=0` runs the suite in float32; the default is float64. `JAXSCALE_DATA_DIR` names the folder
 of public measurements; tests that need it skip, saying so, where it is not set. Nearly all of a first run is JAX
 tracing and XLA compiling programs that then run for milliseconds. So LLVM optimises none of them, unless `XLA_FLAGS`
-says otherwise (`.ci/run` says so for float32 and the slow reproductions: there programs are those of a user), and both
+says otherwise (`.ci/run` does for solver and laws in float32, and for slow reproductions), and both
 workers, and the next run, share what is compiled through a folder in `.pytest_cache`.
 """
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.monitoring
 import pytest
+
+gc.set_threshold(50_000, 20, 20)  # tracing makes many short-lived objects: Python's own settings cost 3 % of a run
 
 FLAGS = os.environ.get("XLA_FLAGS", "")
 if "xla_backend_optimization_level" not in FLAGS:  # read when jax first looks for a device
@@ -69,3 +75,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def eps() -> float:
     """Rounding unit of the precision under test; tolerances are multiples of it."""
     return float(jax.numpy.finfo(jax.dtypes.canonicalize_dtype(float)).eps)
+
+
+@pytest.fixture
+def compiles_counted() -> Callable[[], AbstractContextManager[list[str]]]:
+    """A context that gives the names of the compilation events inside its block."""
+
+    @contextmanager
+    def counted() -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def listen(event: str, seconds: float, **_: Any) -> None:
+            if event.endswith("backend_compile_duration"):
+                seen.append(event)
+
+        jax.monitoring.register_event_duration_secs_listener(listen)
+        try:
+            yield seen
+        finally:
+            jax.monitoring.unregister_event_duration_listener(listen)
+
+    return counted

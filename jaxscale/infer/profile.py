@@ -182,7 +182,7 @@ class _Walk:
         from scipy.stats import chi2, t  # a second to import, which no other verb needs
 
         self.threshold = float(chi2.ppf(level, 1) if exact else t.ppf(0.5 + level / 2, freedom) ** 2)
-        self.clusters = int(np.asarray(units(problem.runs).of_row).max()) + 1
+        self.clusters = units(problem.runs).count
         self.rows = int(used.sum())
         # In whitened coordinates F rises by s^2 / 2: the threshold lies near s = sqrt(threshold * dispersion).
         reach = np.sqrt(self.threshold * self.dispersion) / self.points

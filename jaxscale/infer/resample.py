@@ -18,24 +18,33 @@ class Units(eqx.Module):
 
     - `of_row`: unit of each row (padding: the last unit; its weight is zero).
     - `first`, `size`: for every unit, where its group's units start and how many there are. Resampling within
-      groups keeps every group in every draw.
+      groups keeps every group in every draw. Spare units, of no row, come last.
     """
 
     of_row: Int[Array, " n"]
     first: Int[Array, " m"]
     size: Int[Array, " m"]
 
+    @property
+    def count(self) -> int:
+        """How many units have rows."""
+        return int(np.max(self.of_row)) + 1
+
 
 def units(runs: Runs) -> Units:
-    """Units from the runs' clusters and groups; rows of weight zero belong to none."""
+    """Units from the runs' clusters and groups; rows of weight zero belong to none.
+
+    There are as many as rows, the last ones spare, so that all parts of the same runs are resampled by one program.
+    """
     used = np.asarray(runs.weight) > 0
     pairs = np.stack([np.asarray(runs.group), np.asarray(runs.cluster)], axis=1)
     labels, of_used = np.unique(pairs[used], axis=0, return_inverse=True)
     of_row = np.full(len(used), len(labels) - 1)
     of_row[used] = of_used.reshape(-1)
     _, first, inverse, size = np.unique(labels[:, 0], return_index=True, return_inverse=True, return_counts=True)
-    as_index = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), (of_row, first[inverse], size[inverse]))
-    return Units(*as_index)
+    spare = np.arange(len(labels), len(used))  # each a group of its own
+    columns = (of_row, [*first[inverse], *spare], [*size[inverse], *np.ones_like(spare)])
+    return Units(*(jnp.asarray(np.asarray(x, np.int32)) for x in columns))
 
 
 class AbstractScheme(eqx.Module):

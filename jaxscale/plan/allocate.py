@@ -6,8 +6,7 @@ flexible forms) ends on a bound, and the plan says so instead of inventing an op
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -40,14 +39,13 @@ class Allocation(eqx.Module):
     on_bound: Bool[Array, "..."]
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(eqx.Module):
     """Floors and ceilings: N in parameters, `ratio` = D/N in tokens per parameter."""
 
     N: tuple[float, float] = (1e3, 1e16)
     ratio: tuple[float, float] = (1e-2, 1e5)
 
-    def check(self) -> "Bounds":
+    def check(self) -> Self:
         """Raises `BadInput` on an empty or non-positive range."""
         for name, (low, high) in (("N", self.N), ("ratio", self.ratio)):
             if not 0 < low < high:
@@ -55,6 +53,10 @@ class Bounds:
                     f"bounds: {name} must run from a positive floor up to a larger ceiling, got {low:g}..{high:g}"
                 )
         return self
+
+    def arrays(self, dtype: Any) -> Self:
+        """As numbers of a program that serves all bounds."""
+        return jax.tree.map(lambda x: jnp.asarray(x, dtype), self)
 
 
 def allocate(
@@ -73,10 +75,10 @@ def allocate(
     Raises `BadInput` on a law without size and data, a non-positive budget, or bounds that no run satisfies.
     """
     cost = SixND() if cost is None else cost
-    bounds = (Bounds() if bounds is None else bounds).check()
     single = law if isinstance(law, AbstractLaw) else law.law
     plannable(single)
     budget = positive(flops, "flops", "FLOP", jax.tree.leaves(single)[0].dtype)
+    bounds = (Bounds() if bounds is None else bounds).check().arrays(budget.dtype)
     feasible(budget, cost, bounds)
     if isinstance(law, AbstractLaw):
         return _over_budgets(law, budget, cost, bounds, group)
@@ -136,14 +138,13 @@ def log_loss_of(law: AbstractLaw, cost: AbstractCost, group: int) -> Callable[[A
 def size_range(log_C: Array, cost: AbstractCost, bounds: Bounds) -> tuple[Array, Array]:
     """Allowed log N at a budget: D/N falls as N grows, so the ratio's bounds are bounds on N."""
     dtype = log_C.dtype
-    low, high = (jnp.log(jnp.asarray(x, dtype)) for x in bounds.N)
+    low, high = (jnp.log(x) for x in bounds.N)
 
     def excess(log_N: Array) -> Array:
         return cost.log_tokens(log_N, log_C) - log_N
 
-    def at_ratio(ratio: float) -> Array:
-        goal = jnp.log(jnp.asarray(ratio, dtype))
-
+    def at_ratio(ratio: Any) -> Array:
+        goal = jnp.log(ratio)
         return root(lambda n: excess(n) - goal, jnp.asarray(-50.0, dtype), jnp.asarray(120.0, dtype)).at
 
     return jnp.maximum(low, at_ratio(bounds.ratio[1])), jnp.minimum(high, at_ratio(bounds.ratio[0]))

@@ -50,7 +50,7 @@ def deadweight(
     laws = laws_in(law)
     N, D = (positive(x, name, name, dtype_of(laws)) for x, name in ((N, "N"), (D, "D")))
     N, D = jnp.broadcast_arrays(N, D)
-    path = Path.of(cost, bounds)
+    path = Path.of(cost, bounds, N.dtype)
     feasible(jnp.exp(path.cost.log_flops(jnp.log(N), jnp.log(D))), path.cost, path.bounds)
     return _deadweight(laws, N, D, path, group, many(law), False)
 
@@ -70,8 +70,8 @@ def regret(
     the plan may cost, given what the runs leave open. Raises `BadInput` as `allocate` does.
     """
     chosen, truth, drawn = paired_laws(chosen, truth, paired)
-    path = Path.of(cost, bounds)
     budget = positive(flops, "flops", "FLOP", dtype_of(truth))
+    path = Path.of(cost, bounds, budget.dtype)
     feasible(budget, path.cost, path.bounds)
     made = _planned(chosen, budget, path, drawn)
     return _deadweight(truth, *made, path, 0, drawn, drawn)
@@ -105,7 +105,7 @@ def flat_range(
     if not 0 < tolerance < float("inf"):
         raise BadInput(f"tolerance: expected a positive share of the loss, got {tolerance}; 1e-3 is 0.1 %")
     budget = positive(flops, "flops", "FLOP", dtype_of(laws))
-    path = Path.of(cost, bounds)
+    path = Path.of(cost, bounds, budget.dtype)
     feasible(budget, path.cost, path.bounds)
     return _flat(laws, budget, jnp.log1p(jnp.asarray(tolerance, budget.dtype)), path, group, many(law))
 
@@ -129,7 +129,7 @@ def gain_multiplier(
     laws = laws_in(law)
     dtype = dtype_of(laws)
     budget = positive(flops, "flops", "FLOP", dtype)
-    path = Path.of(cost, bounds, ratio, dtype)
+    path = Path.of(cost, bounds, dtype, ratio)
     feasible(budget, path.cost, path.bounds)
     gain, budget = jnp.broadcast_arrays(jnp.asarray(gain, dtype), budget)
     return _gain_multiplier(laws, gain, budget, path, group, many(law))

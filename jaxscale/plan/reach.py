@@ -24,14 +24,15 @@ class Path(eqx.Module):
     """One run per budget: the optimal one within `bounds`, or the one with `ratio` = D/N tokens per parameter."""
 
     cost: AbstractCost
-    bounds: Bounds = eqx.field(static=True)
+    bounds: Bounds
     ratio: Float[Array, ""] | None = None
 
     @classmethod
-    def of(cls, cost: AbstractCost | None, bounds: Bounds | None, ratio: Any = None, dtype: Any = None) -> "Path":
+    def of(cls, cost: AbstractCost | None, bounds: Bounds | None, dtype: Any, ratio: Any = None) -> "Path":
         """Raises `BadInput` on empty bounds or a ratio that is not positive."""
         fixed = None if ratio is None else positive(ratio, "ratio", "tokens per parameter", dtype)
-        return cls(SixND() if cost is None else cost, (Bounds() if bounds is None else bounds).check(), fixed)
+        limits = (Bounds() if bounds is None else bounds).check().arrays(dtype)
+        return cls(SixND() if cost is None else cost, limits, fixed)
 
     def log_loss(self, law: AbstractLaw, log_C: Float[Array, ""], group: int = 0) -> Float[Array, ""]:
         """Of the run that a budget buys."""
@@ -58,10 +59,8 @@ class Path(eqx.Module):
         if self.ratio is not None:
             return least, most
         corner = [
-            self.cost.log_flops(log_N, log_N + jnp.log(jnp.asarray(ratio, dtype)))
-            for log_N, ratio in zip(
-                (jnp.log(jnp.asarray(x, dtype)) for x in self.bounds.N), self.bounds.ratio, strict=True
-            )
+            self.cost.log_flops(jnp.log(N), jnp.log(N) + jnp.log(ratio))
+            for N, ratio in zip(self.bounds.N, self.bounds.ratio, strict=True)
         ]
         return jnp.maximum(least, corner[0]), jnp.minimum(most, corner[1])
 
@@ -76,7 +75,7 @@ def flops_for(
     """
     single = laws_in(law)
     target = positive(loss, "loss", "nats", dtype_of(single))
-    return _flops_for(single, target, Path.of(cost, bounds), group, not isinstance(law, AbstractLaw))
+    return _flops_for(single, target, Path.of(cost, bounds, target.dtype), group, not isinstance(law, AbstractLaw))
 
 
 @eqx.filter_jit

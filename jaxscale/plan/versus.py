@@ -94,7 +94,7 @@ def probability_better(
         path, budget = _path(recipe, flops, cost, bounds, ratio)
         return _better_at_budget(recipe, reference, budget, both, path, drawn)
     N, D = jnp.broadcast_arrays(*(positive(x, k, k, dtype_of(recipe)) for x, k in ((N, "N"), (D, "D"))))
-    return _better_in_run(recipe, reference, N, D, both, Path.of(cost, bounds), drawn)
+    return _better_in_run(recipe, reference, N, D, both, Path.of(cost, bounds, dtype_of(recipe)), drawn)
 
 
 class Crossover(eqx.Module):
@@ -158,7 +158,7 @@ def crossover(
 
 
 def _path(law: AbstractLaw, flops: Any, cost: Any, bounds: Any, ratio: Any) -> tuple[Path, Array]:
-    path, budget = Path.of(cost, bounds, ratio, dtype_of(law)), positive(flops, "flops", "FLOP", dtype_of(law))
+    path, budget = Path.of(cost, bounds, dtype_of(law), ratio), positive(flops, "flops", "FLOP", dtype_of(law))
     if ratio is None:
         feasible(budget, path.cost, path.bounds)
     return path, budget

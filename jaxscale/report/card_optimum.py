@@ -95,13 +95,13 @@ def uncertainty(fit: Fit, ensemble: Ensemble) -> dict[str, Any]:
     resamples = kind in ("bootstrap", "bagged")
     drawn = resampled(fit.problem.runs)
     rows = int(np.sum(np.asarray(fit.runs.weight) > 0))
-    unit = "a row" if len(drawn.first) == rows else "the rows of one run (cluster)"
+    unit = "a row" if drawn.count == rows else "the rows of one run (cluster)"
     return {
         "kind": kind if resamples else "posterior",
         "method": ensemble.method,
         "scheme": _scheme(how) if resamples else "no resampling: the likelihood and the priors",
         "unit": unit if resamples else "none",
-        "units": len(drawn.first) if resamples else 0,
+        "units": drawn.count if resamples else 0,
         "draws": ensemble.size,
         "failed": ensemble.failed,
         "standard_errors": summary["standard_errors"],

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxscale.solve.problem import AbstractProblem, Vector
+from jaxscale.solve.problem import AbstractProblem, Vector, expand
 
 _STEPS = 6
 
@@ -33,11 +33,8 @@ def polish(problem: AbstractProblem, z: Vector, context: Any = None) -> Polished
     """A few Newton steps from z; each is kept only if it leaves less to gain and does not raise the value."""
 
     def look(z: Vector) -> Polished:
-        def value(z: Vector) -> Array:
-            return problem.value(z, context)
-
-        f, g = jax.value_and_grad(value)(z)
-        return Polished(z, f, g, jax.hessian(value)(z))
+        at = expand(lambda z: problem.value(z, context), z)
+        return Polished(z, at.value, at.gradient, at.curvature)
 
     def step(i: Array, here: Polished) -> Polished:
         # The first pass only looks at z: one copy of the Hessian's code to compile instead of two.

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxscale.core.supports import AbstractSupport
+from jaxscale.testing.rounding import padded
 
 
 class Trip(NamedTuple):
@@ -22,8 +23,8 @@ class Trip(NamedTuple):
 
 
 def round_trip(support: AbstractSupport, x: Array) -> Trip:
-    """From x, with a leading axis of points, to unconstrained z and back."""
-    return Trip(*map(np.asarray, _round_trip(support, x)))
+    """From x, with a leading axis of n points, to unconstrained z and back; padded as in `evaluated`."""
+    return Trip(*(np.asarray(found)[: len(x)] for found in _round_trip(support, padded(x))))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -25,16 +25,20 @@ _GRADES = ((0.1, "to 10 %"), (np.log(2.0), "to a factor of 2"), (np.inf, "open")
 
 def realistic(law: AbstractLaw, n: int = RUNS) -> Runs:
     """n noise-free runs of `law`, spread over its domain, or else over the usual range of each input."""
+    runs = _design(law, n)
+    return eqx.tree_at(lambda r: r.target, runs, predict(law, runs))
+
+
+def _design(law: AbstractLaw, n: int) -> Runs:
     inputs = signature(law).inputs
     u = points(n, len(inputs))
-    runs = Runs.of(
+    return Runs.of(
         {
             name: spread(quantity, law.domain.get(name, quantity.usual), u[:, column])
             for column, (name, quantity) in enumerate(inputs.items())
         },
         np.ones(n),
     )
-    return eqx.tree_at(lambda r: r.target, runs, predict(law, runs))
 
 
 def uncertainty(law: AbstractLaw, n: int = RUNS, noise: float = NOISE) -> dict[str, float]:
@@ -42,7 +46,7 @@ def uncertainty(law: AbstractLaw, n: int = RUNS, noise: float = NOISE) -> dict[s
 
     The Cramer-Rao bound for Gaussian noise, relative to the output. Needs `jax_enable_x64`. Vectors give their worst.
     """
-    runs = realistic(law, n)
+    runs = _design(law, n)
     laws = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (n, *leaf.shape)), law)
     y, (slopes, _), _ = evaluated(laws, arguments(law, runs.inputs, runs.group))
     found = [d for d in declared(law) if d.spec.estimated]

@@ -33,9 +33,13 @@ def evaluated(laws: Any, inputs: dict[str, Array]) -> Evaluated:
     a law then costs one compiled program per precision, whatever is asked of it and at how many points.
     """
     n = len(next(iter(inputs.values())))
-    rows = np.minimum(np.arange(-(-n // _ROWS) * _ROWS), n - 1)
-    found = _evaluated(*jax.tree.map(lambda leaf: np.asarray(leaf)[rows], (laws, inputs)))
+    found = _evaluated(*jax.tree.map(padded, (laws, inputs)))
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:n], found)
+
+
+def padded(x: Any) -> np.ndarray:
+    """Rows of x up to a multiple of 1,024, by copies of the last one."""
+    return np.asarray(x)[np.minimum(np.arange(-(-len(x) // _ROWS) * _ROWS), len(x) - 1)]
 
 
 @jax.jit

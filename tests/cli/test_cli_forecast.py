@@ -5,18 +5,36 @@ import json
 import numpy as np
 import pytest
 
+from jaxscale import infer
+
 from .conftest import MAPS, invoke, refused
 
 LAWS = ("--laws", "Chinchilla,KaplanND")
 
 
 @pytest.fixture(scope="module")
-def answer(runs_csv):
-    result = invoke(
-        "forecast", runs_csv, *MAPS, *LAWS, "--test", "tokens_seen > 30", "--at", "N=4e9,D=8e10", "--json", "-"
-    )
+def asked(runs_csv, tmp_path_factory):
+    """(stdout, record, what `outlook` found) of one forecast: each costs many fits."""
+    found = []
+
+    def kept(*arguments, **options):
+        found.append(outlook(*arguments, **options))
+        return found[-1]
+
+    outlook, record = infer.outlook, tmp_path_factory.mktemp("forecast") / "record.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(infer, "outlook", kept)
+        result = invoke(
+            *("forecast", runs_csv, *MAPS, *LAWS, "--test", "tokens_seen > 30", "--at", "N=4e9,D=8e10"),
+            *("--starts", "8", "--json", record),
+        )
     assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    return result.stdout, json.loads(record.read_text()), found[0]
+
+
+@pytest.fixture(scope="module")
+def answer(asked):
+    return asked[1]
 
 
 def test_the_record_says_what_was_chosen_and_how_it_came_out(answer):
@@ -55,8 +73,8 @@ def test_a_point_has_nested_intervals_and_parts(answer):
     assert point["intervals"]["0.9"][1] == pytest.approx(point["loss"] * np.exp(point["total_half_width_90"]))
 
 
-def test_for_people(runs_csv):
-    shown = invoke("forecast", runs_csv, *MAPS, *LAWS).stdout
+def test_for_people(asked):
+    shown = asked[0]
     assert "Chinchilla forecasts best" in shown
     assert "error in-sample" in shown
 
@@ -67,7 +85,6 @@ BAD = {
     "nothing left": (("--test", "tokens_seen > 0"), ["--test", "left to fit"]),
     "no law": (("--laws", ","), ["--laws", "separated by commas"]),
     "unknown law": (("--laws", "Chinchila"), ["did you mean Chinchilla"]),
-    "far": (("--at", "N=1e14,D=1e16"), ["decades beyond", "allow_far"]),
 }
 
 
@@ -76,3 +93,9 @@ def test_bad_input(runs_csv, case):
     options, words = BAD[case]
     laws = () if "--laws" in options else LAWS
     refused(invoke("forecast", runs_csv, *MAPS, *laws, *options), words)
+
+
+def test_far_points_are_refused(runs_csv, asked, monkeypatch):
+    monkeypatch.setattr(infer, "outlook", lambda *arguments, **options: asked[2])  # the same runs: none is fitted again
+    shown = invoke("forecast", runs_csv, *MAPS, *LAWS, "--at", "N=1e14,D=1e16")
+    refused(shown, ["decades beyond", "allow_far"])

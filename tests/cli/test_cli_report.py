@@ -16,7 +16,7 @@ def answer(runs_csv, tmp_path_factory):
     page, record = folder / "report.html", folder / "report.json"
     result = invoke(
         *("report", runs_csv, *MAPS, *LAWS, "--test", "tokens_seen > 30", "--flops", "1e22"),
-        *("--out", page, "--json", record),
+        *("--starts", "8", "--out", page, "--json", record),
     )
     assert result.exit_code == 0, result.output
     return page.read_text(), json.loads(record.read_text()), result.stdout

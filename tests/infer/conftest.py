@@ -1,12 +1,9 @@
 """A law linear in its parameters, for which every answer has a closed form, and fits of it shared by the tests."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.monitoring
 import numpy as np
 import pytest
 
@@ -172,24 +169,3 @@ def exact_posterior(mode: Fit, design: np.ndarray, draws: int = 2000) -> Posteri
 @pytest.fixture(scope="session")
 def exact() -> Callable[..., Posterior]:
     return exact_posterior
-
-
-@pytest.fixture
-def compiles_counted() -> Callable[[], AbstractContextManager[list[str]]]:
-    """A context that gives the names of the compilation events inside its block."""
-
-    @contextmanager
-    def counted() -> Iterator[list[str]]:
-        seen: list[str] = []
-
-        def listen(event: str, seconds: float, **_: Any) -> None:
-            if event.endswith("backend_compile_duration"):
-                seen.append(event)
-
-        jax.monitoring.register_event_duration_secs_listener(listen)
-        try:
-            yield seen
-        finally:
-            jax.monitoring.unregister_event_duration_listener(listen)
-
-    return counted

@@ -34,9 +34,19 @@ def weights(scheme: Pairs | Bayesian, runs: Runs) -> np.ndarray:
 def test_units_are_clusters_in_groups(clustered: Runs, padded: Runs) -> None:
     drawn = units(clustered)
     np.testing.assert_array_equal(drawn.of_row, CLUSTER)
-    np.testing.assert_array_equal(drawn.size, np.repeat([2, 4, 6], [2, 4, 6]))
-    np.testing.assert_array_equal(drawn.first, np.repeat([0, 2, 6], [2, 4, 6]))
-    assert units(padded).first.shape == (N - 1,)  # one row has weight zero, and so has the padding
+    np.testing.assert_array_equal(drawn.size[: drawn.count], np.repeat([2, 4, 6], [2, 4, 6]))
+    np.testing.assert_array_equal(drawn.first[: drawn.count], np.repeat([0, 2, 6], [2, 4, 6]))
+    assert units(padded).count == N - 1  # one row has weight zero, and so has the padding
+
+
+@pytest.mark.parametrize("scheme", [Pairs(), Bayesian()], ids=lambda scheme: scheme.name)
+def test_a_part_of_runs_is_resampled_as_if_it_were_all(scheme: Pairs | Bayesian) -> None:
+    inputs, group = np.logspace(8, 9, N), np.arange(N) // 6
+    kept = np.arange(N) < 15
+    masked = Runs.of({"N": inputs}, np.ones(N), group=group, weight=kept)
+    alone = Runs.of({"N": inputs[kept]}, np.ones(15), group=group[kept])
+    np.testing.assert_array_equal(weights(scheme, masked)[:, kept], weights(scheme, alone))
+    assert units(masked).first.shape == (N,)  # of whatever part: one program
 
 
 def test_a_cluster_number_used_in_two_groups_is_two_clusters() -> None:

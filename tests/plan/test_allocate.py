@@ -1,5 +1,8 @@
 """Compute-optimal allocation against closed forms, bounds, inverse and derivatives."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,6 +62,17 @@ def test_bounds_hold_and_are_reported(eps: float) -> None:
     assert bool(ceiling.on_bound)
     np.testing.assert_allclose(float(ceiling.N), 7e9, rtol=256 * eps)
     assert float(ceiling.loss) > float(allocate(law, 1e24).loss)
+
+
+def test_other_bounds_are_no_other_program(compiles_counted: Callable[[], Any]) -> None:
+    law, free = Chinchilla(), Bounds(ratio=(1.0, 1e4))
+    allocate(law, 1e24, bounds=free)
+    flops_for(law, 2.2, bounds=free)
+    with compiles_counted() as compiles:
+        held = allocate(law, 1e24, bounds=Bounds(N=(1e6, 7e9)))
+        flops_for(law, 2.2, bounds=Bounds(N=(1e6, 7e9)))
+    assert compiles == []
+    assert bool(held.on_bound)
 
 
 @pytest.mark.x64
