@@ -21,6 +21,15 @@ from benchmarks.forecast.splits import Split, compute, cut, demanded, quantile, 
 from jaxscale import Study
 
 
+def test_words_are_no_part_of_the_code(tmp_path: Path) -> None:
+    texts = ('"""Told."""\ndef f(x):\n    """Why."""\n    return x + 1\n', "def f(x): return x + 1  # so\n", "f = 1\n")
+    paths = [tmp_path / f"{i}.py" for i in range(3)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    told, bare, other = (kept._wordless(path) for path in paths)
+    assert told == bare != other
+
+
 def test_interval_score_by_hand() -> None:
     """Gneiting & Raftery 2007, eq. 43: the width, and 2/alpha times what is missed; here alpha = .2."""
     low, high = np.array([1.0, 1.0, 1.0]), np.array([3.0, 3.0, 3.0])

@@ -35,7 +35,8 @@ def bootstrap(
     - `chunk`: most draws per call of the compiled program; memory does not depend on `n` beyond the result.
     - `progress`: called with (draws done, n) after each chunk.
 
-    Draw i depends on `key` and i alone: the same for any chunk and any number of devices. Every draw starts
+    Draw i depends on `key` and i alone: the same for any chunk and any number of devices, to the bit on CPUs and
+    to the solver's tolerance on GPUs, whose sums depend on how many rows lie side by side. Every draw starts
     from the fit's optimum, and from each other optimum the fit found, of which the best is kept. No draw is
     dropped: `Ensemble.code` says how each ended. Raises `ValueError` on n < 1.
     """

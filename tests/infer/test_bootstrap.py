@@ -41,15 +41,29 @@ def fitted() -> Fit:
     return fit(Chinchilla(), simulated())
 
 
+def assert_same(a: Any, b: Any, fit: Fit) -> None:
+    """To the bit on a CPU. On a GPU sums depend on the number of lanes, and the solver's tolerance t shows.
+
+    Half the square of an error in standard deviations is the decrease still to be had, at most t times the value.
+    """
+    error = 0.0
+    if jax.default_backend() != "cpu":
+        tolerance = fit.settings.tolerance(fit.problem.runs.target.dtype)
+        value = float(fit.problem.value(fit.problem.split.vector()))
+        error = 2 * float(np.std(a)) * (2 * tolerance * 2 * value) ** 0.5  # both err; a draw's value may be twice
+    np.testing.assert_allclose(a, b, rtol=0, atol=error)
+
+
 def test_chunks_do_not_matter(fitted: Fit) -> None:
     whole, pieces = bootstrap(fitted, 96), bootstrap(fitted, 96, chunk=40)
     for name, draws in whole.params().items():
-        np.testing.assert_array_equal(draws, pieces.params()[name])
+        assert_same(draws, pieces.params()[name], fitted)
     assert whole.failed == 0
 
 
 def test_a_longer_run_starts_with_the_same_draws(fitted: Fit) -> None:
-    np.testing.assert_array_equal(bootstrap(fitted, 96).law.alpha, bootstrap(fitted, 120, chunk=96).law.alpha[:96])
+    first, longer = bootstrap(fitted, 96).law.alpha, bootstrap(fitted, 120, chunk=96).law.alpha
+    assert_same(first, longer[:96], fitted)
 
 
 def test_keys_matter(fitted: Fit) -> None:
@@ -87,7 +101,7 @@ def test_two_devices_give_the_same_bits(fitted: Fit) -> None:
         "print(np.asarray(draws.law.alpha).tobytes().hex())"
     )
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
-    environment = {**os.environ, "XLA_FLAGS": flags}
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert bytes.fromhex(done.stdout.strip()) == np.asarray(bootstrap(fitted, 96).law.alpha).tobytes()
 
