@@ -213,6 +213,30 @@ def test_summary_counts_rows_splits_and_refusals() -> None:
     assert found["the_rest"]["Two, 50%"]["peer"] == "SciPy"
 
 
+def test_methods_are_compared_on_the_splits_that_ours_answered() -> None:
+    """Two splits of 2 and 5 held rows, of which the band holds 2 and 2; a third has no answer of ours."""
+    from benchmarks.forecast.page import Row, by_method
+
+    first, second = (cut(name, "50%", _ladder(), at) for name, at in (("One", 100.0), ("Two", 15.0)))
+    third = cut("Three", "50%", _ladder(), 15.0)
+    record = Record("", "", "", "", 1.0, 0.0, None, "")
+    y, z = first.observed, second.observed
+    two_of_five = np.where(np.arange(5) < 2, 1.0, 2.0)
+    rows = [
+        Row(first, "outlook", record, scored(y * 1.1, {0.9: (y, y * 1.2)}, y)),
+        Row(first, "SciPy", record, scored(y * 1.2, {}, y)),
+        Row(second, "outlook", record, scored(z * 1.3, {0.9: (z * two_of_five, z * 3)}, z)),
+        Row(second, "SciPy", record, scored(z * 1.1, {}, z)),
+        Row(third, "SciPy", record, scored(z, {}, z)),
+    ]
+    found = by_method(rows)
+    assert (found["SciPy"]["splits"], found["SciPy"]["less"]) == (2, 1)
+    assert found["SciPy"]["ratio"] == pytest.approx(np.sqrt(0.1 / 0.2 * 0.3 / 0.1))
+    assert "coverage_90_of_rows" not in found["SciPy"]
+    assert found["outlook"]["coverage_90_of_rows"] == pytest.approx(4 / 7)
+    assert found["outlook"]["coverage_90_of_splits"] == pytest.approx((1 + 0.4) / 2)
+
+
 @pytest.fixture
 def cache() -> Iterator[None]:
     """The driver keeps compiled programs with its records; other tests do not."""

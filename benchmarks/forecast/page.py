@@ -42,6 +42,7 @@ def write(splits: Sequence[Split], records: Records, folder: Path) -> None:
     told = {
         "machine": machine(),
         "summary": summary(rows, len(scoring)),
+        "methods": by_method(rows),
         "splits": [_entry(split, [row for row in rows if row.split is split]) for split in scoring],
         "too few rows": [split.name for split in splits if not split.enough],
         "not a ladder": dict(MISFITS),
@@ -92,6 +93,33 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
     }
 
 
+def by_method(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Every method over the splits that it and our outlook both answered; relative errors and widths.
+
+    `less` counts the splits where our outlook errs less; `ratio` is the geometric mean of our error over theirs.
+    """
+    ours = {row.split.name: row for row in rows if row.method == OUTLOOK and row.scores}
+    found: dict[str, dict[str, Any]] = {}
+    for method in dict.fromkeys(row.method for row in rows):
+        both = [(ours[r.split.name].scores, r) for r in rows if r.method == method and r.split.name in ours]
+        pairs = [(mine, row.scores, row.split) for mine, row in both if mine and row.scores]
+        if not pairs:
+            continue
+        banded = [(theirs, len(split.held)) for _, theirs, split in pairs if NOMINAL in theirs.coverage]
+        told: dict[str, Any] = {"splits": len(pairs)}
+        if method in METHODS and method != OUTLOOK:
+            told["less"] = sum(mine.mean < theirs.mean for mine, theirs, _ in pairs)
+            told["ratio"] = float(np.exp(np.mean([np.log(mine.mean / theirs.mean) for mine, theirs, _ in pairs])))
+        if banded:
+            coverage, held = np.array([[t.coverage[NOMINAL], n] for t, n in banded]).T
+            told["coverage_90_of_rows"] = float(coverage @ held / held.sum())
+            told["coverage_90_of_splits"] = float(coverage.mean())
+            told["median_width_90"] = float(np.median([t.width for t, _ in banded]))
+            told["median_interval_score"] = float(np.median([t.interval_score for t, _ in banded]))
+        found[method] = told
+    return found
+
+
 def _error(row: Row) -> float:
     return row.scores.mean if row.scores else math.inf
 
@@ -132,6 +160,8 @@ def _lines(told: Mapping[str, Any], splits: Sequence[Split], rows: Sequence[Row]
     )
     yield ""
     yield from _summary_lines(told["summary"], rows)
+    if told["methods"]:
+        yield from ("", "## Over all splits", "", *_method_lines(told["methods"]))
     wanted = [row for row in rows if row.split.demanded is not None]
     if wanted:
         yield from ("", "## Demanded splits", "", *_table(wanted))
@@ -164,6 +194,26 @@ def _summary_lines(s: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
     codes = {row.record.code for row in rows if row.method == OUTLOOK}
     if codes != {code_of(OUTLOOK)}:
         yield f"- Some of it was made by other code than the present ({', '.join(sorted(codes))}): run with --again."
+
+
+def _method_lines(methods: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    yield "Of each method the splits that our outlook answered too. Ours over theirs: geometric mean of mean errors."
+    yield ""
+    head = (
+        "| method | splits | our outlook errs less on | ours over theirs | 90 % holds, of rows | of splits "
+        "| median width of 90 % | median interval score |"
+    )
+    yield from (head, "|---" * (head.count("|") - 1) + "|")
+    for name, m in methods.items():
+        cells = [
+            f"{m['splits']}",
+            f"{m['less']}" if "less" in m else "",
+            f"{m['ratio']:.2f}" if "ratio" in m else "",
+            *(f"{m[key]:.1%}" if key in m else "" for key in ("coverage_90_of_rows", "coverage_90_of_splits")),
+            f"{m['median_width_90']:.1%}" if "median_width_90" in m else "",
+            f"{m['median_interval_score']:.3f}" if "median_interval_score" in m else "",
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:
