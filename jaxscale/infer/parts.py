@@ -12,6 +12,7 @@ from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import decades_beyond
 from jaxscale.infer.heldout import scale_of
+from jaxscale.infer.resample import units
 
 FIRST, LAST = 0.25, 0.92  # shares of the runs, by rank of the scale, that the first and the last origin are fitted to
 
@@ -50,8 +51,8 @@ def parted(by: str, cuts: int | Iterable[float], data: Runs | Table, fits: Mappi
         labels, fitted, scored = _left_out(by, first, used)
     else:
         labels, fitted, scored = _origins(*_scale(by, data, fits), cuts, np.asarray(first.runs.cluster), used)
-    units = np.stack([np.asarray(first.runs.group), np.asarray(first.runs.cluster)], axis=1)
-    counts = np.array([len(np.unique(units[part], axis=0)) for part in fitted])
+    of_row = np.asarray(units(first.runs).of_row)
+    counts = np.array([len(np.unique(of_row[part])) for part in fitted])
     return Parts(labels, fitted, scored, _decades(fits, fitted, scored), counts)
 
 
