@@ -47,6 +47,8 @@ def forecast(
     models = inputs.forecasters(laws, study)
     inputs.check_points(models, points)
     fitted, held = inputs.parted(study, train, test)
+    if points is not None:
+        inputs.check_near(models, fitted, points, allow_far=allow_far)
 
     out = output.console(json)
     with (
@@ -66,7 +68,7 @@ def forecast(
         output.say(out, forecasting.tested_sentence(tested))
     if asked is not None:
         output.say(out)
-        out.print(forecasting.forecast_table(asked))
+        out.print(forecasting.forecast_table(asked, found.fit))
     output.notes(out, "Remarks", forecasting.remarks(found, tested, asked))
     output.say(out)
     output.say(out, text.certificate_line(found.fit))

@@ -54,6 +54,8 @@ def report(
     models = inputs.forecasters(laws, study)
     inputs.check_points(models, points)
     fitted, held = inputs.parted(study, train, test)
+    if points is not None:
+        inputs.check_near(models, fitted, points, allow_far=allow_far)
 
     shown = output.console(json)
     with (

@@ -215,6 +215,19 @@ def check_points(laws: Mapping[str, AbstractLaw], points: Mapping[str, Any] | No
             )
 
 
+def check_near(laws: Mapping[str, AbstractLaw], study: Study, points: Mapping[str, Any], *, allow_far: bool) -> None:
+    """Refuse, before anything is fitted to `study`, points of --at that `Outlook.at` would refuse after it."""
+    from jaxscale.core.law import signature
+    from jaxscale.infer.forecast import decades_beyond, points_of, refuse_far
+
+    decades = [
+        decades_beyond(study.runs(signature(law)), points_of(law, points, study.groups)) for law in laws.values()
+    ]
+    if not allow_far:
+        # Any law may come to be chosen: what one of them would forecast is not refused here.
+        refuse_far(min(decades, key=np.max))
+
+
 def fixed_of(given: Sequence[str], law: AbstractLaw) -> dict[str, Any]:
     """`["alpha=0.5"]` as values by name, in the parameter's shape. Raises `BadInput`."""
     known = {d.name: d for d in declared(law)}

@@ -11,6 +11,7 @@ class RESULTS(IntEnum):
     singular = 2
     non_finite = 3
     on_edge = 4
+    ambiguous = 5
 
     @property
     def sentence(self) -> str:
@@ -26,4 +27,6 @@ _SENTENCES = {
     RESULTS.non_finite: "The objective or its gradient is not finite; check the runs and the start values.",
     RESULTS.on_edge: "A parameter ended on the edge of its support, where the runs no longer determine it; "
     "fix it or use a law without it.",
+    RESULTS.ambiguous: "Starts reached the same value at parameters far apart, between which the runs do not tell; "
+    "fix a parameter or add runs off the ridge.",
 }

@@ -1,6 +1,6 @@
 """`forecast`: what the law says about runs that were not made, how sure it is, and how far out they lie."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,14 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import training_flops
-from jaxscale.core.law import signature
+from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble, quantile_table
 from jaxscale.infer.fit import Fit
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 FAR = 1.0  # decades beyond the data from which a forecast carries a warning
+FARTHEST = 2.0  # decades beyond the runs that `outlook` does not forecast unless asked for
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,22 @@ def draws_name(ensemble: Ensemble) -> str:
 
 
 def points_for(fit: Fit, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The law's inputs, checked and broadcast to (m,), groups as indices. Raises `BadInput`."""
-    wanted = signature(fit.law).inputs
+    """The fitted law's inputs, checked and broadcast to (m,), groups as indices. Raises `BadInput`."""
+    return points_of(fit.law, inputs, fit.groups)
+
+
+def points_of(law: AbstractLaw, inputs: Mapping[str, Any], groups: Sequence[str]) -> dict[str, np.ndarray]:
+    """`points_for` of a law that need not be fitted, on data of these `groups`."""
+    wanted = signature(law).inputs
     missing = [name for name in wanted if name not in inputs]
     if missing:
         raise BadInput(
-            f"forecast: {type(fit.law).__name__} needs {list(wanted)}, got {list(inputs)}; give {missing} as well"
+            f"forecast: {type(law).__name__} needs {list(wanted)}, got {list(inputs)}; give {missing} as well"
         )
     found = {}
     for name, quantity in wanted.items():
         if name == "group":
-            found[name] = _group(fit, inputs[name])
+            found[name] = _group(list(groups), inputs[name])
             continue
         value = np.atleast_1d(np.asarray(inputs[name], np.float64))
         bad = ~np.isfinite(value) | ((value <= 0) if quantity.positive else False)
@@ -109,8 +115,7 @@ def points_for(fit: Fit, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return dict(zip(found, np.broadcast_arrays(*found.values()), strict=True))
 
 
-def _group(fit: Fit, group: Any) -> np.ndarray:
-    labels = list(fit.groups)
+def _group(labels: list[str], group: Any) -> np.ndarray:
     given = np.atleast_1d(np.asarray(group))
     if given.dtype.kind in "iu":
         return given
@@ -136,3 +141,12 @@ def decades_beyond(runs: Runs, points: Mapping[str, np.ndarray]) -> np.ndarray:
         outside = np.maximum(np.log10(values) - high, low - np.log10(values))
         furthest = np.maximum(furthest, outside)
     return furthest
+
+
+def refuse_far(decades: np.ndarray) -> None:
+    """Refuse points too many `decades_beyond` the runs for what was learnt inside them. Raises `BadInput`."""
+    if not decades.max() <= FARTHEST:
+        raise BadInput(
+            f"outlook: a point lies {decades.max():.1f} decades beyond the runs, and nothing inside them tells how "
+            f"a law errs that far; ask for nearer points, add larger runs, or pass allow_far=True"
+        )

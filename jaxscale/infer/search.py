@@ -19,6 +19,7 @@ from jaxscale.solve.newton import Polished, polish
 from jaxscale.solve.problem import evaluate
 
 _APART = 5.0  # standard deviations: a round mode has lost twelve e-folds there
+_FAR = 100.0  # times what two values are told apart by: ten times as far as the points of one round optimum lie
 _CHARTS = 3  # tried of every stage
 MIXING = 0.1  # a tenth of the majoriser keeps a chart regular where few runs lie in the quadratic part
 
@@ -123,6 +124,10 @@ def certify(
     # the direction is flat as far as anyone can tell.
     if code == RESULTS.converged and identifiability.condition > float(jnp.finfo(best.z.dtype).eps) ** -0.5:
         code = RESULTS.singular
+    # A Hessian tells of one point, and on a ridge that ends at an edge of the support, or along which rounding has
+    # bent it, of a determined one. Other starts know better.
+    if code == RESULTS.converged and finite and _elsewhere(problem, found, best, inside):
+        code = RESULTS.ambiguous
     return Certificate(
         code=code,
         starts=len(value),
@@ -136,6 +141,19 @@ def certify(
         condition=float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else float("inf"),
         on_edge=on_edge,
     )
+
+
+def _elsewhere(problem: FitProblem, found: Solutions, best: Polished, inside: np.ndarray) -> bool:
+    """Whether a start reached the best value where, by the Hessian, it should be far above what is told apart."""
+    same = _indistinct(problem, float(best.value))
+    equal = (np.asarray(found.code) == RESULTS.converged) & (np.asarray(found.value) <= float(best.value) + same)
+    away = (np.asarray(found.z, np.float64) - np.asarray(best.z, np.float64))[equal][:, inside]
+    hessian = 0.5 * np.asarray(best.hessian, np.float64)[np.ix_(inside, inside)]
+    rise = np.einsum("mi,ij,mj->m", away, hessian, away)
+    # Each entry is a sum over the runs of terms that are known to rounding.
+    unsure = np.einsum("mi,ij,mj->m", np.abs(away), np.abs(hessian), np.abs(away))
+    rounding = problem.runs.size * float(jnp.finfo(best.z.dtype).eps)
+    return bool(np.any(rise > _FAR * same + rounding * unsure))
 
 
 def _indistinct(problem: FitProblem, value: float) -> float:

@@ -11,9 +11,9 @@ from jaxscale.infer.averaging import average
 from jaxscale.infer.compare import Comparison
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import Forecast, forecast
-from jaxscale.report.numbers import flops, quantity
+from jaxscale.report.numbers import flops
 from jaxscale.report.record import finite, forecast_record, is_simulated, warnings_of
-from jaxscale.report.text import marked, table
+from jaxscale.report.text import marked, point_cells, table
 
 AVERAGED = "averaged"
 
@@ -65,14 +65,13 @@ def forecasts(found: Comparison, points: Mapping[str, Any]) -> dict[str, tuple[F
 def forecasts_table(made: Mapping[str, tuple[Forecast, Fit]]) -> Table:
     """One row per point and law: the law's value and its 50 and 90 % intervals."""
     everything, fit = made[AVERAGED]
-    units = {name: q.unit for name, q in signature(fit.law).inputs.items()}
     output = signature(fit.law).output.unit
     title = marked(fit, "forecast") if is_simulated(fit) else ""
     heads = (f"loss ({output})" if output else "loss", "5 %", "25 %", "75 %", "95 %", "decades beyond the data")
-    shown = table(title, *units, "law", *heads, left=0)
-    shown.columns[len(units)].justify = "left"
+    shown = table(title, *everything.inputs, "law", *heads, left=0)
+    shown.columns[len(everything.inputs)].justify = "left"
     for i in range(len(everything.point)):
-        at = [quantity(float(column[i]), units[name]) for name, column in everything.inputs.items()]
+        at = point_cells(everything.inputs, i, fit)
         for j, (label, (f, _)) in enumerate(made.items()):
             levels = [f"{f.quantiles[q][i]:.4f}" for q in ("0.05", "0.25", "0.75", "0.95")] if f.quantiles else [""] * 4
             # The point is told once; the rows below it are its other laws.

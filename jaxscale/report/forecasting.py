@@ -7,11 +7,11 @@ from rich.table import Table
 
 from jaxscale.core.law import signature
 from jaxscale.infer.bands import LEVELS
+from jaxscale.infer.fit import Fit
 from jaxscale.infer.outlined import Outlined, Tested
 from jaxscale.infer.outlook import Outlook
-from jaxscale.report.numbers import quantity
 from jaxscale.report.record import finite, is_simulated, warnings_of
-from jaxscale.report.text import table
+from jaxscale.report.text import point_cells, table
 from jaxscale.studies import Study
 
 
@@ -49,8 +49,8 @@ def ranking_table(found: Outlook) -> Table:
     return shown
 
 
-def forecast_table(made: Outlined) -> Table:
-    """One row per point: the forecast, its 90 % band, and the parts of it as relative half-widths."""
+def forecast_table(made: Outlined, fit: Fit) -> Table:
+    """One row per point: the forecast of `fit`'s law, its 90 % band, and the parts of it as relative half-widths."""
     names = list(made.inputs)
     heads = ("forecast", "90 % from", "to", "parameters", "noise", "law", "decades out")
     shown = table("", *names, *heads, left=0)
@@ -58,7 +58,7 @@ def forecast_table(made: Outlined) -> Table:
     half = made.half_widths(0.9)
     for i, point in enumerate(made.point):
         shown.add_row(
-            *(quantity(float(x[i]), "") for x in made.inputs.values()),
+            *point_cells(made.inputs, i, fit),
             f"{point:.4f}",
             f"{low[i]:.4f}",
             f"{high[i]:.4f}",

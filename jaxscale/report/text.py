@@ -191,7 +191,6 @@ def plan_notes(planned: Planned, fit: Fit) -> list[str]:
 
 def forecast_table(found: Forecast, fit: Fit) -> Table:
     """One row per point."""
-    quantities = signature(fit.law).inputs
     unit = signature(fit.law).output.unit
     extra = ("5 %", "25 %", "75 %", "95 %") if found.quantiles is not None else ()
     made = table(
@@ -203,13 +202,19 @@ def forecast_table(found: Forecast, fit: Fit) -> Table:
         left=0,
     )
     for i, value in enumerate(found.point):
-        shown = [
-            str(fit.groups[int(column[i])]) if name == "group" else quantity(float(column[i]), quantities[name].unit)
-            for name, column in found.inputs.items()
-        ]
         levels = [f"{found.quantiles[q][i]:.4f}" for q in ("0.05", "0.25", "0.75", "0.95")] if found.quantiles else []
+        shown = point_cells(found.inputs, i, fit)
         made.add_row(*shown, f"{value:.4f}", *levels, f"{found.decades[i]:.1f}")
     return made
+
+
+def point_cells(inputs: Mapping[str, np.ndarray], i: int, fit: Fit) -> list[str]:
+    """Point i of the columns `inputs` as people read it: sizes by their unit, the group by its label."""
+    quantities = signature(fit.law).inputs
+    return [
+        str(fit.groups[int(column[i])]) if name == "group" else quantity(float(column[i]), quantities[name].unit)
+        for name, column in inputs.items()
+    ]
 
 
 def law_table(laws: Iterable[type[AbstractLaw]]) -> Table:

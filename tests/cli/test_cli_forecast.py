@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxscale import infer
+from jaxscale import BadInput, infer
 
 from .conftest import MAPS, invoke, refused
 
@@ -95,7 +95,22 @@ def test_bad_input(runs_csv, case):
     refused(invoke("forecast", runs_csv, *MAPS, *laws, *options), words)
 
 
-def test_far_points_are_refused(runs_csv, asked, monkeypatch):
-    monkeypatch.setattr(infer, "outlook", lambda *arguments, **options: asked[2])  # the same runs: none is fitted again
-    shown = invoke("forecast", runs_csv, *MAPS, *LAWS, "--at", "N=1e14,D=1e16")
-    refused(shown, ["decades beyond", "allow_far"])
+def test_far_points_are_refused_before_any_fit_as_outlook_refuses_them(runs_csv, asked, monkeypatch):
+    with pytest.raises(BadInput, match="decades beyond") as late:
+        asked[2].at({"N": 1e14, "D": 1e16})
+    monkeypatch.setattr(infer, "outlook", _begun)
+    far = ("--test", "tokens_seen > 30", "--at", "N=1e14,D=1e16")  # the fixture's runs
+    for command in ("forecast", "report"):
+        refused(invoke(command, runs_csv, *MAPS, *LAWS, *far), [str(late.value)])
+        assert "a fit was begun" in invoke(command, runs_csv, *MAPS, *LAWS, *far, "--allow-far").stderr
+
+
+def test_points_that_are_none_are_refused_before_any_fit(runs_csv, monkeypatch):
+    monkeypatch.setattr(infer, "outlook", _begun)
+    for allowed in ((), ("--allow-far",)):
+        shown = invoke("forecast", runs_csv, *MAPS, *LAWS, "--at", "N=-4e9,D=8e10", *allowed)
+        refused(shown, ["N must be a positive finite number of params, got -4e+09"])
+
+
+def _begun(*_: object, **__: object) -> None:
+    raise RuntimeError("a fit was begun")

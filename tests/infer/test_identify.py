@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from jaxscale import BadInput, Fit, Runs, fit, from_published
+from jaxscale.core.parametric import replace
+from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import predict
 from jaxscale.laws.loss.chinchilla import Chinchilla
 
@@ -41,6 +43,20 @@ def test_a_ray_is_never_certified(ray: Fit) -> None:
     assert any("Not certified" in remark for remark in ray.remarks)
 
 
+def test_terms_that_can_change_places_are_never_certified() -> None:
+    """Exponents far apart leave no ridge on a ray D = r N: two optima, each round, of the same value."""
+    truth = replace(from_published(Chinchilla, "besiroglu2024"), {"A": 50.0, "alpha": 0.25, "B": 1e6, "beta": 0.75})
+    runs = on_ray_and()
+    runs = eqx.tree_at(lambda r: r.target, runs, predict(truth, runs))
+    # B D^-beta = (B r^-beta) N^-beta, and the other way about.
+    swapped = {"A": 1e6 * 20**-0.75, "alpha": 0.75, "B": 50 * 20**0.25, "beta": 0.25}
+    np.testing.assert_allclose(predict(replace(truth, swapped), runs), runs.target, rtol=1e-5)
+    found = fit(truth, runs)
+    assert not found.certificate.certified
+    if runs.target.dtype == np.float64:  # float32 does not resolve so much as the Jacobian
+        assert found.certificate.code == RESULTS.ambiguous
+
+
 @pytest.mark.x64
 def test_two_runs_off_the_ray_mend_it() -> None:
     mended = fit(Chinchilla(), on_ray_and((2e8, 4e10), (1e9, 2e11)))
@@ -64,6 +80,7 @@ def test_a_grid_needs_no_remark() -> None:
     fitted = fit(Chinchilla(), simulated(N, ratio * N))
     assert fitted.identifiability.remarks() == ()
     assert fitted.identifiability.condition < 1e3
+    assert fitted.certificate.certified
 
 
 def test_runs_that_are_not_finite_are_refused() -> None:

@@ -34,6 +34,7 @@ def test_a_good_fit_is_certified_without_remarks() -> None:
         ({"code": RESULTS.max_steps}, False, "used all its steps"),
         ({"code": RESULTS.singular}, False, "curvature is singular"),
         ({"code": RESULTS.non_finite}, False, "not finite"),
+        ({"code": RESULTS.ambiguous}, False, "same value at parameters far apart"),
         ({"gradient_norm": 1e-3}, False, "the whitened gradient is 1.0e-03, expected at most 1.0e-06"),
         ({"smallest_eigenvalue": 0.0}, False, "smallest scaled eigenvalue is 0.0e+00"),
         ({"smallest_eigenvalue": float("nan")}, False, "not positive"),
