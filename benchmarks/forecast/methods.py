@@ -30,12 +30,16 @@ _DRAWS = 400
 
 
 def forecast(split: Split, _: str | None) -> Answer:
-    """`outlook` with every law of loss in N and D, as `jaxscale forecast` has it; conformal bands beside its own."""
+    """`outlook` with every law of loss in N and D, as `jaxscale forecast` has it; conformal bands beside its own.
+
+    `law` is the chosen one without its correction: what is customary is done with it.
+    """
     found = outlook(forecasters(None, split.fitted), split.fitted)
     made = found.at(split.inputs, allow_far=True)
     bands, refused = _conformal(found, made)
     about = {
         "chosen": made.chosen,
+        "law": found.origins.law_of(made.chosen),
         "ranking": [[r.label, r.score, r.inside, r.reason] for r in found.ranking],
         "weights": dict(found.weights),
         "remarks": [*made.remarks(), *refused],

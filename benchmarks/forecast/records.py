@@ -40,8 +40,13 @@ class Record:
 
     @property
     def chosen(self) -> str | None:
-        """The law that our outlook chose."""
+        """What our outlook chose, or the law of a method that was given one."""
         return None if self.answer is None else self.answer.about.get("chosen")
+
+    @property
+    def law(self) -> str | None:
+        """The law that our outlook chose, alone or corrected."""
+        return None if self.answer is None else self.answer.about.get("law")
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Records:
         if method not in OURS or method == OUTLOOK:
             return None
         ours = self.get(split, OUTLOOK)
-        return None if ours is None else ours.chosen
+        return None if ours is None else ours.law
 
     def _stamp(self, split: Split, method: str) -> str:
         told = hashlib.sha256(f"{method} {self._chosen(split, method)}".encode())

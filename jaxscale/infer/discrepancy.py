@@ -15,7 +15,6 @@ Origins share their runs, so the log densities of their misses are averaged over
 they count as one.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +22,11 @@ import numpy as np
 from scipy.linalg import cholesky, eigh, solve_triangular
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.flops import training_flops
 from jaxscale.core.priors import LogNormal
 from jaxscale.infer.origins import Origins
+from jaxscale.infer.process import AMPLITUDE, coordinates, correlation, length_grid, log_prior
 from jaxscale.infer.tangent import Linear, Tangent, tangent
 
-# Before any miss is seen, the same for every ladder: laws are off by a percent within a factor of five, and what they
-# miss changes over one or a few decades.
-AMPLITUDE, LENGTH = LogNormal(0.01, 1.6), LogNormal(1.5, 0.6)
-_NODES = np.linspace(-2.0, 2.0, 5)  # of each log length, in prior standard deviations
 _AMPLITUDES = np.geomspace(1e-4, 1.0, 81)
 _WEAK = 1e-6  # share of the largest strength below which the runs tell nothing of a coefficient
 _LEAST = 20  # misses from which a scale can be learnt
@@ -50,22 +45,6 @@ class Discrepancy:
     lengths: tuple[float, float]
     misses: int
     origins: int
-
-
-def coordinates(inputs: Mapping[str, Any]) -> np.ndarray:
-    """log10 of compute (6ND) and of D/N, shape (n, 2). Raises `BadInput` on inputs without N and D."""
-    if not {"N", "D"} <= set(inputs):
-        raise BadInput(
-            f"discrepancy: expected a law with inputs N and D, whose compute and D/N are known, got {list(inputs)}; "
-            "use outlook(...), whose bands need neither"
-        )
-    N, D = (np.asarray(inputs[name], np.float64) for name in ("N", "D"))
-    return np.stack([np.log10(training_flops(N, D)), np.log10(D / N)], axis=1)
-
-
-def correlation(x: np.ndarray, lengths: tuple[float, float]) -> np.ndarray:
-    """The squared exponential of unit amplitude among n coordinates (n, 2), shape (n, n)."""
-    return np.exp(-0.5 * np.sum(((x[:, None] - x[None]) / np.asarray(lengths)) ** 2, axis=2))
 
 
 @dataclass(frozen=True)
@@ -111,7 +90,7 @@ def _orthogonal(law: Tangent, lengths: tuple[float, float], *more: Linear) -> np
     x, jacobian = (np.concatenate(a) for a in zip(*((coordinates(p.inputs), p.jacobian) for p in places), strict=True))
     less = np.eye(len(x))
     less[:, : len(law.rows)] -= jacobian @ law.refit(np.ones(len(law.rows)))[0]
-    return less @ correlation(x, lengths) @ less.T
+    return less @ correlation(x, x, lengths) @ less.T
 
 
 def learn_discrepancy(origins: Origins, label: str) -> Discrepancy:
@@ -123,18 +102,17 @@ def learn_discrepancy(origins: Origins, label: str) -> Discrepancy:
     """
     if label not in origins.fits:
         raise BadInput(f"discrepancy: expected one of {list(origins.labels)}, got {label!r}")
+    if label in origins.corrections:
+        raise BadInput(f"discrepancy: expected a law alone, got {label!r}, which has one already")
     law = tangent(origins.fits[label])
     x = coordinates(law.inputs)
     looks = _looks(origins, label, law)
     misses = sum(len(look.miss) for look in looks)
     if misses < _LEAST:
         raise BadInput(f"discrepancy: expected at least {_LEAST} forecasts of known outcome, got {misses}; add runs")
-    pairs = LENGTH.median * np.exp(LENGTH.sigma * np.stack(np.meshgrid(_NODES, _NODES), axis=2).reshape(-1, 2))
-    before = _log_prior(AMPLITUDE, _AMPLITUDES)
-    share = _share(
-        [_density(looks, x, (a, b)) + before + _log_prior(LENGTH, a) + _log_prior(LENGTH, b) for a, b in pairs]
-    )
-    compute, ratio = np.exp(share.sum(axis=1) @ np.log(pairs))
+    before = log_prior(AMPLITUDE, _AMPLITUDES)
+    share = _share([_density(looks, x, pair) + before + prior for pair, prior in length_grid()])
+    compute, ratio = np.exp(share.sum(axis=1) @ np.log([pair for pair, _ in length_grid()]))
     lengths = (float(compute), float(ratio))
     _, spread = _moments(share.sum(axis=0))
     centre, _ = _moments(_share(_density(looks, x, lengths) + before))
@@ -166,17 +144,12 @@ def _looks(origins: Origins, label: str, law: Tangent) -> list[_Look]:
 
 def _density(looks: list[_Look], x: np.ndarray, lengths: tuple[float, float]) -> np.ndarray:
     """Mean over origins of the log density of the misses, for every amplitude, up to a constant."""
-    total, shape = np.zeros(len(_AMPLITUDES)), correlation(x, lengths)
+    total, shape = np.zeros(len(_AMPLITUDES)), correlation(x, x, lengths)
     for look in looks:
         strength, turn = eigh(look.reach @ shape @ look.reach.T)
         variance = 1 + _AMPLITUDES[:, None] ** 2 * np.maximum(strength, 0)
         total -= 0.5 * np.sum(np.log(variance) + (turn.T @ look.miss) ** 2 / variance, axis=1)
     return total / len(looks)
-
-
-def _log_prior(prior: LogNormal, x: Any) -> Any:
-    """Of log x, up to a constant."""
-    return -0.5 * (np.log(x / prior.median) / prior.sigma) ** 2
 
 
 def _share(density: Any) -> np.ndarray:

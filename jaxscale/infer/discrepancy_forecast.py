@@ -19,8 +19,8 @@ from scipy.special import ndtri
 from jaxscale.core.errors import BadInput
 from jaxscale.infer.discrepancy import Basis, Discrepancy, basis
 from jaxscale.infer.fit import Fit
-from jaxscale.infer.forecast import decades_beyond, points_for
-from jaxscale.infer.outlook import FARTHEST, wild_at
+from jaxscale.infer.forecast import FARTHEST, decades_beyond, points_for
+from jaxscale.infer.outlook import wild_at
 from jaxscale.infer.tangent import Linear, Tangent, likelihood_of, linear, tangent
 from jaxscale.objectives.likelihood import Likelihood
 

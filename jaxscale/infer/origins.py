@@ -7,8 +7,8 @@ beyond the data. Leaving out data sets or independent units says how it carries 
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,17 +21,18 @@ from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.bootstrap import bootstrap
+from jaxscale.infer.correction import Correction, correctable, correction
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.exponents import along_compute, log_slopes, unbounded
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.parts import Parts, parted
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import Bayesian
-from jaxscale.infer.run_noise import log_density
+from jaxscale.infer.run_noise import RunNoise, log_density, noise_of
+from jaxscale.infer.tangent import at_runs, linear, tangent
 from jaxscale.objectives.objective import AbstractObjective
 
-type _Told = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
+_BESIDE = " + discrepancy"  # after the name of a law that forecasts with what it leaves out
 _STARTS = 12  # cold ones of each part
 _SPARE = 3  # runs more than parameters that a part must hold, where no prior helps
 
@@ -40,7 +41,7 @@ _SPARE = 3  # runs more than parameters that a part must hold, where no prior he
 class Origins:
     """What K laws said about the runs that each of m parts left out.
 
-    - `fits`: to all runs, by label.
+    - `fits`: to all runs, by label. A corrected law has the fit of the law itself.
     - `miss`: log observed - log predicted of every scored run, shape (K, m, n); nan elsewhere, where a refit failed,
       and where a law overflows.
     - `spread`: of log predicted over resamples, as a standard deviation, shape (K, m, n); zero without resamples.
@@ -48,6 +49,7 @@ class Origins:
       without scale.
     - `wild`: scored runs at which the law's exponents leave the bounds of its fitted runs (`exponents`), (K, m, n).
     - `code`: how each refit ended, a `RESULTS` code, shape (K, m); `singular` too where a part has too few runs.
+    - `corrections`: what a law leaves out, by the labels of those that forecast with it.
     """
 
     fits: Mapping[str, Fit]
@@ -57,10 +59,33 @@ class Origins:
     elasticity: np.ndarray
     wild: np.ndarray
     code: np.ndarray
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(self.fits)
+
+    def law_of(self, label: str) -> str:
+        """The label of the law alone."""
+        return label.removesuffix(_BESIDE) if label in self.corrections else label
+
+    def correction_at(self, label: str, points: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What `label` adds to the log of its law at m points, shape (m,); zero for a law alone."""
+        if label not in self.corrections:
+            return np.zeros(len(next(iter(points.values()))))
+        return self.corrections[label].at(linear(self.fits[label], points))
+
+    def log_residuals(self, label: str) -> np.ndarray:
+        """log observed - log predicted of every run, shape (n,)."""
+        fitted, beside = self.fits[label], self.corrections.get(label)
+        residual = fitted.log_residuals()
+        return residual if beside is None else residual - beside.at(at_runs(fitted))
+
+    def noise(self, label: str) -> RunNoise:
+        """Of one run about what `label` forecasts."""
+        fitted, beside = self.fits[label], self.corrections.get(label)
+        freedom = len(fitted.problem.split.names()) + (0.0 if beside is None else beside.freedom)
+        return noise_of(fitted.runs, self.log_residuals(label), freedom)
 
     @property
     def enough(self) -> np.ndarray:
@@ -110,6 +135,7 @@ def crossvalidate(
     by: str = "C",
     cuts: int | Iterable[float] = 8,
     resamples: int = 0,
+    discrepancy: bool = False,
     key: PRNGKeyArray | int = 0,
     **options: Any,
 ) -> Origins:
@@ -122,6 +148,8 @@ def crossvalidate(
       column such as `N`. Or `group` or `cluster`: each data set, or each independent unit, is left out in turn.
     - `cuts`: how many origins, spread evenly over the ranks of the scale; or their values.
     - `resamples`: Bayesian bootstraps of every refit (Rubin 1981), for the parameters' share of a miss.
+    - `discrepancy`: score every law of N and D a second time, as "NAME + discrepancy", with what it leaves out
+      (`correction`), which every origin learns from its own runs; where the likelihood is one of log residuals.
     - `options`: those of `fit`.
 
     Raises `BadInput` on laws whose output may be negative, or where the runs cannot be parted so.
@@ -136,9 +164,26 @@ def crossvalidate(
     key = jax.random.key(key) if isinstance(key, int) else key
     fits = {label: fit(law, data, objective, **options) for label, law in laws.items()}
     parts = parted(by, cuts, data, fits)
-    found = [_refits(f, parts, resamples, key, options) for f in fits.values()]
-    miss, spread, elasticity, wild, code = (np.stack(x) for x in zip(*found, strict=True))
-    return Origins(fits, parts, miss, spread, elasticity, wild, code)
+    found = {label: _refits(f, parts, resamples, key, discrepancy, options) for label, f in fits.items()}
+    corrections = {}
+    for label, fitted in list(fits.items()) if discrepancy else []:
+        if correctable(fitted):
+            name = label + _BESIDE
+            fits[name], corrections[name] = fitted, correction(tangent(fitted))
+            found[name] = found[label]._replace(miss=found[label].miss - found[label].left)
+    miss, spread, elasticity, wild, code, _ = (np.stack(x) for x in zip(*found.values(), strict=True))
+    return Origins(fits, parts, miss, spread, elasticity, wild, code, corrections)
+
+
+class _Told(NamedTuple):
+    """As in `Origins`, of one law; `left`: what it left out, by the runs of each origin, shape (m, n)."""
+
+    miss: np.ndarray
+    spread: np.ndarray
+    elasticity: np.ndarray
+    wild: np.ndarray
+    code: np.ndarray
+    left: np.ndarray
 
 
 def _enough(fit: Fit, parts: Parts) -> np.ndarray:
@@ -147,14 +192,16 @@ def _enough(fit: Fit, parts: Parts) -> np.ndarray:
     return np.sum(parts.fitted, axis=1) >= len(fit.problem.split.names()) + spare
 
 
-def _refits(whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, options: Mapping[str, Any]) -> _Told:
-    """Misses, spread, elasticity and wildness (m, n), and codes (m,), of one law.
+def _refits(
+    whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, discrepancy: bool, options: Mapping[str, Any]
+) -> _Told:
+    """One law at every origin.
 
     Every part is a fit of its own, with its own starts and chart, in the programs of the whole: runs are left out by
     weight. What serves the whole as a chart or a start may not serve a quarter of it.
     """
     runs, n = whole.runs, whole.count
-    miss, spread, elasticity = np.full((3, *parts.scored.shape), np.nan)
+    miss, spread, elasticity, left = np.full((4, *parts.scored.shape), np.nan)
     wild = np.zeros(parts.scored.shape, bool)
     code = np.full(len(parts.labels), int(RESULTS.singular))
     # The optimum of all runs is a start too, and a good one.
@@ -175,12 +222,15 @@ def _refits(whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, options
         wild[i] = scored & np.any(list(bent.values()), axis=0)
         elasticity[i] = np.where(scored, along_compute(known), np.nan)
         spread[i] = np.where(scored, 0.0, np.nan)
+        if discrepancy and correctable(part):
+            here = at_runs(part)
+            left[i] = correction(tangent(part, here)).at(here)
         if resamples:
             # From the part's optimum alone: from its other optima too, a spread would cost several times as much.
             alone = dataclasses.replace(part, alternatives=())
             drawn = bootstrap(alone, resamples, key=key, scheme=Bayesian())
             spread[i] = np.where(scored, robust_spread(drawn, part.runs.inputs | {"group": part.runs.group}), np.nan)
-    return miss, spread, elasticity, wild, code
+    return _Told(miss, spread, elasticity, wild, code, left)
 
 
 def robust_spread(drawn: Ensemble, inputs: Mapping[str, Any]) -> np.ndarray:

@@ -13,11 +13,12 @@ from jaxscale.infer.run_noise import unit_quantile
 class Outlined:
     """A forecast at m points.
 
-    - `point`: the law's, shape (m,). `decades`: beyond the runs; 0 inside.
+    - `point`: of what was chosen, shape (m,). `decades`: beyond the runs; 0 inside.
     - `spread`: relative standard deviation of the parameters, shape (m,).
     - `noise`: relative scale of one run's Student-t noise, shape (m,).
     - `others`: what each ranked law says, by label, shape (m,).
-    - `chosen`: the law that forecast.
+    - `chosen`: what forecast: a law, alone or with its correction.
+    - `correction`: the part of log `point` that is not the law's, shape (m,); zero for a law alone.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -28,6 +29,7 @@ class Outlined:
     bands: Bands
     others: Mapping[str, np.ndarray]
     chosen: str
+    correction: np.ndarray
     doubts: tuple[str, ...] = ()
 
     @property
@@ -59,6 +61,12 @@ class Outlined:
                 f"Extrapolation: the furthest point lies {self.decades.max():.1f} decades beyond the runs; the "
                 f"forecasts that the bands were learnt from went {self.bands.reach:.1f}. Calibrated on these runs, not "
                 "guaranteed."
+            )
+        if self.correction.any():
+            size = np.expm1(self.correction)
+            found.append(
+                f"Corrected: {self.chosen} adds {size.min():+.2%} to {size.max():+.2%} to what the law says, by what "
+                "it leaves out of the runs, and never more than there."
             )
         half = self.half_widths(0.9)["total"]
         with np.errstate(invalid="ignore"):

@@ -3,8 +3,10 @@
 In-sample fit says nothing about extrapolation, so it is shown and never used: laws are ranked by what they forecast
 from inside the data (`crossvalidate`), and the bands come from what the chosen one missed there; these are the misses
 that chose it, which flatters them a little. Laws are fitted as posterior modes: where runs are many their priors say
-nothing, where they are few they keep a flexible law from bending as it likes. Three uncertainties are told: of the
-parameters (resamples), of one run (noise), of the law (`bands`). Runs count once each, whatever their weight.
+nothing, where they are few they keep a flexible law from bending as it likes. Every law of N and D is ranked twice:
+alone, and times a smooth correction for what it leaves out of the runs (`correction`). Three
+uncertainties are told: of the parameters (resamples), of one run (noise), of what forecasts (`bands`). Runs count once
+each, whatever their weight.
 """
 
 from collections.abc import Mapping
@@ -21,20 +23,19 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.averaging import mixture
-from jaxscale.infer.bands import Bands, calibrate
+from jaxscale.infer.bands import BEYOND, CORRECTED, Bands, calibrate
 from jaxscale.infer.bootstrap import bootstrap
 from jaxscale.infer.ensemble import Ensemble, at_points
 from jaxscale.infer.exponents import slopes_at, unbounded
 from jaxscale.infer.fit import Fit
-from jaxscale.infer.forecast import decades_beyond, ensemble_doubts, points_for
+from jaxscale.infer.forecast import decades_beyond, ensemble_doubts, points_for, refuse_far
 from jaxscale.infer.origins import Origins, crossvalidate, robust_spread
 from jaxscale.infer.outlined import Outlined
 from jaxscale.infer.ranking import Ranked, rank, stacked
 from jaxscale.infer.resample import Bayesian
-from jaxscale.infer.run_noise import RunNoise, noise_at, noise_of
+from jaxscale.infer.run_noise import RunNoise, noise_at
 from jaxscale.objectives.likelihood import Likelihood, student_t
 
-FARTHEST = 2.0  # decades beyond the runs that are not forecast unless asked for
 _RESAMPLES = 64  # of every origin's refit: its parameters' spread to a tenth
 _DRAWS = 200
 
@@ -57,12 +58,12 @@ class Outlook:
 
     @property
     def chosen(self) -> str:
-        """Label of the law that forecast best."""
+        """Label of what forecast best: a law, alone or with its correction."""
         return self.ranking[0].label
 
     @property
     def fit(self) -> Fit:
-        """The chosen law, fitted to all runs."""
+        """The chosen law, fitted to all runs: without its correction, which `at` knows."""
         return self.origins.fits[self.chosen]
 
     @property
@@ -103,11 +104,8 @@ class Outlook:
         ranked = [r.label for r in self.ranking if not r.reason]
         points = points_for(self.fit, inputs)
         decades = decades_beyond(self.fit.runs, points)
-        if not decades.max() <= FARTHEST and not allow_far:
-            raise BadInput(
-                f"outlook: a point lies {decades.max():.1f} decades beyond the runs, and nothing inside them tells how "
-                f"a law errs that far; ask for nearer points, add larger runs, or pass allow_far=True"
-            )
+        if not allow_far:
+            refuse_far(decades)
         others, said, chosen = {}, [], None
         for label in ranked:
             rival = self.origins.fits[label]
@@ -116,17 +114,21 @@ class Outlook:
             own = points_for(rival, inputs)
             why = wild_at(rival, own)
             if why:
-                said.append(f"{label} is not believed here: {why}.")
+                said.append(f"{self.origins.law_of(label)} is not believed here: {why}.")
             elif chosen is None:
                 chosen = label
-            others[label] = np.broadcast_to(at_points(rival.law, own), decades.shape)
+            corrected = at_points(rival.law, own) * np.exp(self.origins.correction_at(label, own))
+            others[label] = np.broadcast_to(corrected, decades.shape)
         if chosen is None:
-            raise BadInput(f"outlook: no law can be used at these points: {' '.join(said)} Ask for nearer points")
+            raise BadInput(
+                f"outlook: no law can be used at these points: {' '.join(dict.fromkeys(said))} Ask for nearer points"
+            )
         one = self.of(chosen)
         spread = np.broadcast_to(robust_spread(one.ensemble, points_for(one.fit, inputs)), decades.shape)
         noise = np.broadcast_to(noise_at(one.noise, points), decades.shape)
-        doubts = (*said, *ensemble_doubts(one.ensemble))
-        return Outlined(points, others[chosen], decades, spread, noise, one.bands, others, chosen, doubts)
+        doubts = (*dict.fromkeys(said), *ensemble_doubts(one.ensemble))
+        correction = np.broadcast_to(self.origins.correction_at(chosen, points_for(one.fit, inputs)), decades.shape)
+        return Outlined(points, others[chosen], decades, spread, noise, one.bands, others, chosen, correction, doubts)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class Outlooker:
 
     @cached_property
     def noise(self) -> RunNoise:
-        return noise_of(self.fit)
+        return self.origins.noise(self.label)
 
     @cached_property
     def bands(self) -> Bands:
@@ -158,7 +160,8 @@ class Outlooker:
         miss = np.where(self.origins.usable[k][:, None], self.origins.miss[k], np.nan)
         noise = noise_at(self.noise, self.fit.runs.inputs)
         parts = self.origins.parts
-        return calibrate(miss, parts.decades, np.hypot(noise, self.origins.spread[k]), parts.credit)
+        beyond = CORRECTED if self.label in self.origins.corrections else BEYOND
+        return calibrate(miss, parts.decades, np.hypot(noise, self.origins.spread[k]), parts.credit, beyond)
 
 
 def wild_at(fit: Fit, points: Mapping[str, np.ndarray]) -> str:
@@ -202,7 +205,16 @@ def outlook(
     key = jax.random.key(key) if isinstance(key, int) else key
     likelihood = student_t() if likelihood is None else likelihood
     origins = crossvalidate(
-        laws, data, likelihood, by=by, cuts=cuts, resamples=resamples, key=key, prior=True, **options
+        laws,
+        data,
+        likelihood,
+        by=by,
+        cuts=cuts,
+        resamples=resamples,
+        discrepancy=True,
+        key=key,
+        prior=True,
+        **options,
     )
     ranking = rank(origins)
     if ranking[0].reason:

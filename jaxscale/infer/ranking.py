@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxscale.infer.origins import Origins
-from jaxscale.infer.run_noise import noise_at, noise_of
+from jaxscale.infer.run_noise import noise_at
 
 _HOPELESS = 10.0  # times the least error: such a law gets no weight, and its misses would swamp the sums
 _ORIGINS = 0.5  # of the origins: a law that has runs enough, or keeps within its bounds, at fewer is not ranked
@@ -46,13 +46,13 @@ def rank(origins: Origins) -> tuple[Ranked, ...]:
     common = enough[kept].all(axis=0) & np.isfinite(error[kept]).any(axis=0) if kept else np.zeros(error.shape[1], bool)
     finite = np.where(np.isfinite(error), error, -np.inf)
     charged = np.where(np.isnan(error), finite[kept].max(axis=0) if kept else np.nan, error)
-    noise = np.stack([noise_at(noise_of(fitted), fitted.runs.inputs) for fitted in origins.fits.values()])
+    noise = np.stack([noise_at(origins.noise(k), fitted.runs.inputs) for k, fitted in origins.fits.items()])
     log_score = origins.log_score(noise)
     credit = origins.parts.credit
     found = []
     for k, (label, fitted) in enumerate(origins.fits.items()):
         used = np.asarray(fitted.runs.weight) > 0
-        inside = float(np.mean(np.abs(np.expm1(-fitted.log_residuals()[used]))))
+        inside = float(np.mean(np.abs(np.expm1(-origins.log_residuals(label)[used]))))
         score = (
             float(np.average(charged[k, common], weights=credit[common]))
             if k in kept and common.any()
@@ -78,7 +78,7 @@ def _unranked(k: int, origins: Origins) -> str:
 
 
 def stacked(origins: Origins, ranking: tuple[Ranked, ...]) -> dict[str, float]:
-    """Weights of the laws whose weighted log forecasts from inside the data err least.
+    """Weights of the laws whose weighted log forecasts from inside the data err least, without corrections.
 
     Least is the mean over origins of squares, each origin counted as its units.
 
@@ -86,7 +86,8 @@ def stacked(origins: Origins, ranking: tuple[Ranked, ...]) -> dict[str, float]:
     """
     from scipy.optimize import nnls
 
-    labels = [r.label for r in ranking if not r.reason and r.score <= _HOPELESS * ranking[0].score]
+    alone = [r for r in ranking if not r.reason and r.label not in origins.corrections]
+    labels = [r.label for r in alone if r.score <= _HOPELESS * alone[0].score]
     index = [origins.labels.index(label) for label in labels]
     miss = np.where(origins.usable[index][:, :, None], origins.miss[index], np.nan)
     seen = np.all(np.isfinite(miss), axis=0)

@@ -12,7 +12,6 @@ import numpy as np
 from scipy.special import gammaln, stdtrit
 
 from jaxscale.core.runs import Runs
-from jaxscale.infer.fit import Fit
 from jaxscale.infer.heldout import compute
 
 DF = 5.0  # of the Student-t: losses have heavier tails than a normal, from runs that went a little wrong
@@ -52,12 +51,12 @@ def log_density(t: np.ndarray) -> np.ndarray:
     return constant - 0.5 * (DF + 1) * np.log1p(t**2 / DF)
 
 
-def noise_of(fit: Fit) -> RunNoise:
-    """The noise of a run about a fitted law."""
-    used = np.asarray(fit.runs.weight) > 0
-    scale = compute(fit.runs)
+def noise_of(runs: Runs, residual: np.ndarray, freedom: float) -> RunNoise:
+    """The noise of one of n runs, from the log residuals (n,) of what was fitted to them with `freedom` parameters."""
+    used = np.asarray(runs.weight) > 0
+    scale = compute(runs)
     logs = None if scale is None else np.log10(scale[1][used])
-    return run_noise(fit.log_residuals()[used], logs, len(fit.problem.split.names()))
+    return run_noise(residual[used], logs, freedom)
 
 
 def noise_at(noise: RunNoise, points: Mapping[str, Any]) -> np.ndarray:
@@ -68,7 +67,7 @@ def noise_at(noise: RunNoise, points: Mapping[str, Any]) -> np.ndarray:
     return np.broadcast_to(noise.at(np.zeros_like(target) if here is None else np.log10(here[1])), target.shape)
 
 
-def run_noise(residual: np.ndarray, log10_compute: np.ndarray | None, parameters: int) -> RunNoise:
+def run_noise(residual: np.ndarray, log10_compute: np.ndarray | None, parameters: float) -> RunNoise:
     """The noise that log residuals (n,) of a fit with `parameters` free parameters show.
 
     Residuals of a fit are smaller than the noise: their scale is raised by the square root of n / (n - parameters).

@@ -20,6 +20,7 @@ from jaxscale.objectives.residual import LogResidual
 from jaxscale.solve.problem import Split, split
 
 _RANK = 1e-6  # of the largest singular value: directions below it are rounding, in either precision
+_FINEST = 1e-6  # relative, of a noise: a law may pass through every one of a few runs
 _ITERATIONS = 50  # of the scale's fixed point, whose error shrinks by half or more in each
 
 
@@ -33,6 +34,10 @@ class Linear:
     inputs: Mapping[str, np.ndarray]
     centre: np.ndarray
     jacobian: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Linear":
+        """At some of the places."""
+        return Linear({name: x[rows] for name, x in self.inputs.items()}, self.centre[rows], self.jacobian[rows])
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ class Tangent(Linear):
         return covariance @ weighed, covariance
 
 
-def tangent(fit: Fit) -> Tangent:
-    """Of the law at its optimum, at the runs with weight.
+def tangent(fit: Fit, here: Linear | None = None) -> Tangent:
+    """Of the law at its optimum, at the runs with weight; `here`: the law at all runs, where it is known already.
 
     The noise is that of `likelihood_of(fit)`: as given where its scale was fixed; else at its most likely scale about
     the law with a quadratic surface in the logs of its inputs added, so that what the law leaves out is not taken for
@@ -70,13 +75,13 @@ def tangent(fit: Fit) -> Tangent:
     slope: an outlier's is larger. Raises `BadInput` on likelihoods of raw residuals or with a noise that varies.
     """
     likelihood, runs = likelihood_of(fit), fit.runs
-    if not isinstance(likelihood.residual, LogResidual) or not isinstance(likelihood.noise, ConstantNoise):
+    if not smooth(fit):
         raise BadInput(
             f"discrepancy: expected a likelihood of log residuals with one scale, got {likelihood.name}; use "
             "student_t() or gaussian()"
         )
     rows = np.flatnonzero(np.asarray(runs.weight) > 0)
-    law = linear(fit, {name: np.asarray(x)[rows] for name, x in {**runs.inputs, "group": runs.group}.items()})
+    law = (at_runs(fit) if here is None else here).take(rows)
     residual = np.log(np.asarray(runs.target, np.float64)[rows]) - law.centre
     left, freedom = _unexplained(fit, law, residual)
     known = fit.objective is likelihood and "objective.noise.sigma" not in fit.problem.split.free
@@ -86,6 +91,17 @@ def tangent(fit: Fit) -> Tangent:
     return Tangent(
         **vars(law), rows=rows, residual=residual, noise=noise, variance=variance, precision=-hessian, pull=pull
     )
+
+
+def smooth(fit: Fit) -> bool:
+    """Whether the fit's likelihood is one of log residuals with one scale."""
+    likelihood = likelihood_of(fit)
+    return isinstance(likelihood.residual, LogResidual) and isinstance(likelihood.noise, ConstantNoise)
+
+
+def at_runs(fit: Fit) -> Linear:
+    """The fitted law at all of its runs, those without weight too."""
+    return linear(fit, {name: np.asarray(x) for name, x in {**fit.runs.inputs, "group": fit.runs.group}.items()})
 
 
 def linear(fit: Fit, inputs: Mapping[str, np.ndarray]) -> Linear:
@@ -124,9 +140,9 @@ def _unexplained(fit: Fit, law: Linear, residual: np.ndarray) -> tuple[np.ndarra
 
 def _scale(likelihood: Likelihood, left: np.ndarray, freedom: int) -> float:
     """The density's most likely scale."""
-    scale = 1.4826 * float(np.median(np.abs(left)))
+    scale = max(1.4826 * float(np.median(np.abs(left))), _FINEST)
     for _ in range(_ITERATIONS):
-        scale = float(np.sqrt(np.sum(_vote(likelihood, left / scale) * left**2) / freedom))
+        scale = max(float(np.sqrt(np.sum(_vote(likelihood, left / scale) * left**2) / freedom)), _FINEST)
     return scale
 
 

@@ -1,5 +1,7 @@
 """Bands: the posterior against SciPy's densities summed by hand, coverage by simulation, what is taken out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import optimize, stats
@@ -69,25 +71,24 @@ def test_an_unknown_spread_bounds_nothing() -> None:
 
 
 @pytest.mark.parametrize(("floor", "growth"), [(0.0, 0.0), (0.002, 0.0), (0.0, 0.01), (0.002, 0.02)])
-def test_bands_cover_what_they_say_at_new_misses(floor: float, growth: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Misses of the model itself are no larger beyond the data than inside.
-    monkeypatch.setattr(module, "BEYOND", 1.0)
+def test_bands_cover_what_they_say_at_new_misses(floor: float, growth: float) -> None:
     # A band learnt from many looks is the model's own: coverage to the binomial error of the new ones, and a few per
     # cent more where a and b are almost nothing, which the prior does not quite believe.
-    bands = calibrate(*simulated(400, 2, 0.003, floor, growth)[:2], 0.003)
+    # Misses of the model itself are no larger beyond the data than inside.
+    bands = calibrate(*simulated(400, 2, 0.003, floor, growth)[:2], 0.003, beyond=1.0)
     new, far, _ = simulated(4000, 3, 0.003, floor, growth)
     for level in LEVELS:
         held = np.mean(np.abs(new) <= bands.half_width(level, far[0], 0.003))
         assert -4 * np.sqrt(level * (1 - level) * (1 / far.size + 1 / 1600)) <= held - level <= 0.06
 
 
-def test_only_the_law_s_own_error_counts_more_beyond_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_law_s_own_error_counts_more_beyond_the_data() -> None:
     bands = calibrate(*simulated(20, 8, 0.003, 0.001, 0.01)[:2], 0.003)
-    far = np.array([1.0])
+    plain, far = replace(bands, beyond=1.0), np.array([1.0])
+    assert bands.beyond == BEYOND
     wide, total = bands.half_width(0.9, far), bands.half_width(0.9, far, BEYOND * 0.01)
-    monkeypatch.setattr(module, "BEYOND", 1.0)
-    np.testing.assert_allclose(wide, BEYOND * bands.half_width(0.9, far), rtol=1e-9)
-    np.testing.assert_allclose(total, BEYOND * bands.half_width(0.9, far, 0.01), rtol=1e-9)
+    np.testing.assert_allclose(wide, BEYOND * plain.half_width(0.9, far), rtol=1e-9)
+    np.testing.assert_allclose(total, BEYOND * plain.half_width(0.9, far, 0.01), rtol=1e-9)
 
 
 def test_what_the_parameters_explain_is_not_the_law_s() -> None:

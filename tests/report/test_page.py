@@ -25,6 +25,7 @@ from jaxscale.report.charts.isoflop import budgets
 from jaxscale.report.charts.look import rows as inline
 from jaxscale.report.charts.residuals import trend
 from jaxscale.report.charts.subject import misses, widths
+from jaxscale.report.forecasting import forecast_table
 from jaxscale.report.web import rows
 from jaxscale.testing.simulated import simulate
 
@@ -202,7 +203,18 @@ def test_what_was_asked_is_answered_first(subject: Subject, html: str) -> None:
     width = widths(subject.plan)
     assert f"90 % band {width.low[0]:.4f} to {width.high[0]:.4f}" in text
     assert text.index("SIMULATED") < text.index("The numbers")
-    assert f"next KaplanND at {subject.found.ranking[1].score:.2%}" in text
+    runner_up = subject.found.ranking[1]
+    assert f"next {runner_up.label} at {runner_up.score:.2%}" in text
+
+
+def test_points_are_told_as_people_write_them(found: Outlook, subject: Subject, html: str) -> None:
+    made = found.at({"N": [2e5, 70e9], "D": [3.5e6, 1.4e12]}, allow_far=True)
+    told = rows(forecast_table(made, found.fit))
+    assert [row[:2] for row in told.body] == [("200k", "3.5M"), ("70B", "1.4T")]
+    ((N, D, *_),) = rows(forecast_table(subject.plan, subject.fit)).body
+    # The table and the sentence above it name one run.
+    assert f"train {N} parameters on {D} tokens" in seen(html).words
+    assert {N, D} <= set(re.findall(r"<td[^>]*>([^<]*)</td>", html))
 
 
 class Page(HTMLParser):
