@@ -68,10 +68,10 @@ def sample_from(
 
     Chains start over-dispersed around the mode and, in turn, around every other optimum of the search whose mass is
     not negligible, each in the curved chart of its own optimum: a second mode shows as a bad R-hat instead of being
-    missed. Where the geometry defeats them (divergences, exhausted trees, or fewer than a fifth as many effective draws
-    as draws), they go on without the bend, which is the mode's own and may mislead far from it, with a dense mass
-    matrix, a longer warm-up and shorter steps, and keep every fourth draw; that result is returned whatever its
-    verdict. `progress` is called with (engine, iterations done, iterations in all, divergences).
+    missed. Where the geometry defeats them (divergences, transitions all but rejected, exhausted trees, or fewer than a
+    fifth as many effective draws as draws), they go on without the bend, which is the mode's own and may mislead far
+    from it, with a dense mass matrix, a longer warm-up and shorter steps, and keep every fourth draw; that result is
+    returned whatever its verdict. `progress` is called with (engine, iterations done, iterations in all, divergences).
 
     Raises `BadInput` on a fit without prior, fewer than 2 chains, or fewer than 8 draws.
     """

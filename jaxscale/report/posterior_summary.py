@@ -38,7 +38,8 @@ def verdict_line(posterior: Posterior) -> str:
         f"Diagnosis: R-hat at most {worst['rhat']:.4f} (allowed {g.rhat:g}); effective draws at least "
         f"{worst['ess_bulk']:.0f} in bulk and {worst['ess_tail']:.0f} in the tails (needed {g.ess:g}); "
         f"{d.divergences} of {d.draws} transitions diverged; E-BFMI at least {worst['bfmi']:.2f} (needed {g.bfmi:g}); "
-        f"{d.saturated:.1%} of trajectories at full depth; {d.leapfrogs:.1f} gradients per draw."
+        f"{d.rejected:.2%} all but rejected; {d.saturated:.1%} of trajectories at full depth; "
+        f"{d.leapfrogs:.1f} gradients per draw."
     )
 
 
@@ -80,6 +81,7 @@ def posterior_record(posterior: Posterior) -> dict[str, Any]:
                 **_worst(posterior),
                 "divergences": d.divergences,
                 "saturated": d.saturated,
+                "rejected": d.rejected,
                 "leapfrogs_per_draw": d.leapfrogs,
             },
             "parameters": dict(_rows(posterior)),

@@ -1,7 +1,7 @@
 """Posteriors against reference posteriors, which plain NumPyro NUTS made after posteriordb's rules.
 
 Oracle: the moments and quantiles stored by `python -m benchmarks.reference NAME`. Both sides have Monte-Carlo
-errors; a difference beyond 4 combined ones has a chance of 6e-5, over the some 170 comparisons 1 in 100.
+errors; a difference beyond 4 combined ones has a chance of 6e-5, over the some 230 comparisons 1 in 70.
 """
 
 import json
@@ -24,18 +24,23 @@ def farthest(ours: Any, theirs: Any) -> float:
     return max(abs(x) for x in reference.distances(ours, theirs).values())
 
 
-# Each compiles its own sampler; the smallest law stands for all in a quick run.
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) for n in sorted(RECORDS)])
-def test_posterior_agrees_with_its_reference(name: str, data_dir: Path) -> None:
+# 14 runs hardly hold three parameters: whether the curved chart's draws look well there is luck, so more than one key.
+KEYS = {"hestness": (1, 2, 3, 4)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name in sorted(RECORDS) for key in KEYS.get(name, (1,))])
+def test_posterior_agrees_with_its_reference(name: str, key: int, data_dir: Path) -> None:
     record, pair = RECORDS[name], reference.pairs()[name]
     study = pair.study()
     assert study.provenance["sha256"] == record["data"]["sha256"]
-    found = sample(pair.law(study), pair.runs(study), pair.likelihood, key=1, fixed=pair.fixed)
+    found = sample(pair.law(study), pair.runs(study), pair.likelihood, key=key, fixed=pair.fixed)
+    assert found.engine == ("nuts:dense" if name == "hestness" else "nuts:curved")
     assert found.diagnosis.passed, found.remarks
     ours = reference.summary(found.z.astype(np.float64), found.fit.problem.split.names())
-    print(name, found.engine, found.diagnosis.leapfrogs, found.seconds)
+    print(name, key, found.engine, found.diagnosis.leapfrogs, found.seconds)
     apart = reference.distances(ours, record["parameters"])
-    assert {key: x for key, x in apart.items() if abs(x) > LIMIT} == {}
+    assert {at: x for at, x in apart.items() if abs(x) > LIMIT} == {}
 
 
 def test_there_are_four_and_all_keep_the_rules() -> None:
