@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -163,7 +164,11 @@ def test_records_go_on_and_know_their_runs(tmp_path: Path, monkeypatch: pytest.M
     def answer(split: Split, chosen: str | None) -> Answer:
         calls.append(chosen)
         point = split.observed * 1.1
-        return Answer(point, {0.9: (point * 0.8, point * np.inf)}, about={"chosen": "Chinchilla"})
+        return Answer(
+            point,
+            {0.9: (point * 0.8, point * np.inf)},
+            about={"chosen": "Chinchilla + discrepancy", "law": "Chinchilla"},
+        )
 
     def refusing(split: Split) -> Answer:
         raise Failed("it cannot")
@@ -197,10 +202,11 @@ def test_summary_counts_rows_splits_and_refusals() -> None:
     second = cut("Two", "50%", study, 15.0)
     assert (len(first.held), len(second.held)) == (2, 5)
     record = Record("", "", "", "", 1.0, 0.0, None, "too few")
+    chose = replace(record, answer=Answer(first.observed, {}, about={"hindsight": {"A": 0.0, "B": 0.4}}))
     good = scored(first.observed, {0.9: (first.observed, first.observed)}, first.observed)
     poor = scored(second.observed * 1.5, {}, second.observed)
     rows = [
-        Row(first, "outlook", record, good),
+        Row(first, "outlook", chose, good),
         Row(first, "SciPy", record, scored(first.observed * 2, {}, first.observed)),
         Row(second, "outlook", record, None),
         Row(second, "SciPy", record, poor),
@@ -209,7 +215,7 @@ def test_summary_counts_rows_splits_and_refusals() -> None:
     found = summary(rows, asked=7)
     assert (found["splits"], found["run"], found["refused"], found["compared"]) == (7, 2, 1, 2)
     assert found["coverage_90_of_rows"] == found["coverage_90_of_splits"] == 1.0
-    assert found["errs_less_than_every_peer"] == 1
+    assert found["errs_less_than_every_peer"] == found["best_candidate_errs_less"] == 1
     assert found["the_rest"]["Two, 50%"]["peer"] == "SciPy"
 
 
@@ -231,6 +237,7 @@ def test_methods_are_compared_on_the_splits_that_ours_answered() -> None:
     ]
     found = by_method(rows)
     assert (found["SciPy"]["splits"], found["SciPy"]["less"]) == (2, 1)
+    assert (found["outlook"]["least"], found["SciPy"]["least"]) == (1, 2)  # of the third too
     assert found["SciPy"]["ratio"] == pytest.approx(np.sqrt(0.1 / 0.2 * 0.3 / 0.1))
     assert "coverage_90_of_rows" not in found["SciPy"]
     assert found["outlook"]["coverage_90_of_rows"] == pytest.approx(4 / 7)

@@ -32,7 +32,8 @@ _DRAWS = 400
 def forecast(split: Split, _: str | None) -> Answer:
     """`outlook` with every law of loss in N and D, as `jaxscale forecast` has it; conformal bands beside its own.
 
-    `law` is the chosen one without its correction: what is customary is done with it.
+    `law` is the chosen one without its correction: what is customary is done with it. `hindsight` is the mean error of
+    every candidate on the held-out runs: nothing was chosen by it, it tells what a better choice could have gained.
     """
     found = outlook(forecasters(None, split.fitted), split.fitted)
     made = found.at(split.inputs, allow_far=True)
@@ -42,6 +43,7 @@ def forecast(split: Split, _: str | None) -> Answer:
         "law": found.origins.law_of(made.chosen),
         "ranking": [[r.label, r.score, r.inside, r.reason] for r in found.ranking],
         "weights": dict(found.weights),
+        "hindsight": {label: float(np.mean(np.abs(y / split.observed - 1))) for label, y in made.others.items()},
         "remarks": [*made.remarks(), *refused],
     }
     return Answer(made.point, {level: made.interval(level) for level in LEVELS}, bands, about)

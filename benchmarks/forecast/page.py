@@ -78,6 +78,7 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
     coverage = np.array([row.scores.coverage[NOMINAL] for row in answered if row.scores])
     compared = {name: min(rivals, key=_error) for name, rivals in theirs.items() if rivals}
     lost = {name: rival for name, rival in compared.items() if not _error(ours[name]) < _error(rival)}
+    best = {name: min(_hindsight(ours[name]), default=math.inf) for name in compared}
     return {
         "splits": asked,
         "run": len(ours),
@@ -86,6 +87,7 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
         "coverage_90_of_splits": float(coverage.mean()) if len(answered) else None,
         "compared": len(compared),
         "errs_less_than_every_peer": len(compared) - len(lost),
+        "best_candidate_errs_less": sum(best[name] < _error(rival) for name, rival in compared.items()),
         "the_rest": {
             name: {"ours": _error(ours[name]), "peer": rival.method, "theirs": _error(rival)}
             for name, rival in lost.items()
@@ -93,11 +95,19 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
     }
 
 
+def _hindsight(row: Row) -> list[float]:
+    """Errors of all that our outlook could have chosen, known only afterwards."""
+    return [] if row.record.answer is None else list(row.record.answer.about.get("hindsight", {}).values())
+
+
 def by_method(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """Every method over the splits that it and our outlook both answered; relative errors and widths.
 
-    `less` counts the splits where our outlook errs less; `ratio` is the geometric mean of our error over theirs.
+    `less` counts the splits where our outlook errs less; `ratio` is the geometric mean of our error over theirs;
+    `least` the splits on which, of our outlook and the peers, none errs less.
     """
+    rivals = [row for row in rows if row.method in (OUTLOOK, *PEERS) and row.scores]
+    least = [min(own, key=_error).method for _, own in groupby(rivals, key=lambda row: row.split.name)]
     ours = {row.split.name: row for row in rows if row.method == OUTLOOK and row.scores}
     found: dict[str, dict[str, Any]] = {}
     for method in dict.fromkeys(row.method for row in rows):
@@ -107,6 +117,8 @@ def by_method(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
             continue
         banded = [(theirs, len(split.held)) for _, theirs, split in pairs if NOMINAL in theirs.coverage]
         told: dict[str, Any] = {"splits": len(pairs)}
+        if method in (OUTLOOK, *PEERS):
+            told["least"] = least.count(method)
         if method in METHODS and method != OUTLOOK:
             told["less"] = sum(mine.mean < theirs.mean for mine, theirs, _ in pairs)
             told["ratio"] = float(np.exp(np.mean([np.log(mine.mean / theirs.mean) for mine, theirs, _ in pairs])))
@@ -187,6 +199,10 @@ def _summary_lines(s: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
         )
     if s["compared"]:
         won, of = s["errs_less_than_every_peer"], s["compared"]
+        yield (
+            "- The best of all that it could have chosen, known only afterwards, errs less than every peer on "
+            f"{s['best_candidate_errs_less']} of {of}."
+        )
         yield f"- Its mean error is lower than every peer's on {won} of {of} splits ({won / of:.0%}). The rest:"
         for name, rest in s["the_rest"].items():
             ours = f"{rest['ours']:.2%}" if math.isfinite(rest["ours"]) else "refused"
@@ -197,16 +213,20 @@ def _summary_lines(s: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _method_lines(methods: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    yield "Of each method the splits that our outlook answered too. Ours over theirs: geometric mean of mean errors."
+    yield (
+        "Of each method the splits that our outlook answered too. Ours over theirs: geometric mean of mean errors. "
+        "Least of all: the splits, answered by anyone, on which none of our outlook and the peers errs less."
+    )
     yield ""
     head = (
-        "| method | splits | our outlook errs less on | ours over theirs | 90 % holds, of rows | of splits "
-        "| median width of 90 % | median interval score |"
+        "| method | splits | least of all | our outlook errs less on | ours over theirs | 90 % holds, of rows "
+        "| of splits | median width of 90 % | median interval score |"
     )
     yield from (head, "|---" * (head.count("|") - 1) + "|")
     for name, m in methods.items():
         cells = [
             f"{m['splits']}",
+            f"{m['least']}" if "least" in m else "",
             f"{m['less']}" if "less" in m else "",
             f"{m['ratio']:.2f}" if "ratio" in m else "",
             *(f"{m[key]:.1%}" if key in m else "" for key in ("coverage_90_of_rows", "coverage_90_of_splits")),

@@ -87,11 +87,15 @@ def remarks(found: Outlook, test: Tested | None, made: Outlined | None) -> list[
 
 
 def outlook_record(found: Outlook, test: Tested | None, made: Outlined | None) -> dict[str, Any]:
-    """`chosen`, `weights`, `ranking`, `bands`; `test` and `forecasts` where asked for. Relative numbers."""
+    """`chosen` and its `law` alone, `weights`, `ranking`, `bands`; `test` and `forecasts` where asked for.
+
+    Relative numbers; a `correction` is the part of log `loss` that is not the law's.
+    """
     bands, noise = found.bands, found.noise
     return finite(
         {
             "chosen": found.chosen,
+            "law": found.origins.law_of(found.chosen),
             "weights": dict(found.weights),
             "ranking": [
                 {
@@ -146,6 +150,7 @@ def _points(made: Outlined) -> list[dict[str, Any]]:
                 **{name: float(x[i]) for name, x in made.inputs.items()},
                 "loss": float(point),
                 "intervals": {level: [float(low[i]), float(high[i])] for level, (low, high) in ends.items()},
+                "correction": float(made.correction[i]),
                 "parameters_sd": float(made.spread[i]),
                 "noise_scale": float(made.noise[i]),
                 **{f"{part}_half_width_90": float(half[part][i]) for part in half},
