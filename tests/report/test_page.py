@@ -20,7 +20,7 @@ from jaxscale.laws.loss.hestness import PowerLawWithFloor
 from jaxscale.laws.loss.kaplan import KaplanND
 from jaxscale.report import page
 from jaxscale.report.card import forecast_card
-from jaxscale.report.charts import Drawing, Subject, drawings
+from jaxscale.report.charts import Drawing, Subject, drawings, isoflop, residuals, surface
 from jaxscale.report.charts.isoflop import budgets
 from jaxscale.report.charts.look import rows as inline
 from jaxscale.report.charts.residuals import trend
@@ -180,6 +180,17 @@ def test_the_path_is_the_law_at_its_optimum_and_its_bands_add_up(
     np.testing.assert_allclose(
         np.sort(held["y"]), np.sort(100 * np.log(h["loss"] / law(subject, h["N"], h["D"]))), atol=100 * 10 * near
     )
+
+
+def test_a_caption_says_where_the_law_is_drawn_without_its_correction(
+    found: Outlook, subject: Subject, drawn: dict[str, Drawing]
+) -> None:
+    corrected = next(r for r in found.ranking if r.label in found.origins.corrections)
+    other = dataclasses.replace(found, ranking=(corrected, *(r for r in found.ranking if r is not corrected)))
+    moved = dataclasses.replace(subject, found=other)
+    for key, chart in {"surface": surface, "isoflop": isoflop, "residuals": residuals}.items():
+        assert ("without its correction" in drawn[key].caption) == (found.chosen in found.origins.corrections)
+        assert "without its correction" in chart(moved).caption
 
 
 def test_the_ranking_shows_what_ranks(found: Outlook, drawn: dict[str, Drawing]) -> None:

@@ -102,7 +102,7 @@ def isoflop(subject: Subject) -> Drawing:
     chart = alt.layer(*layers).properties(width=look.WIDTH, height=420)
     caption = (
         f"Loss over size at fixed compute (6ND). Diamonds: compute-optimal sizes. Points: runs within a factor "
-        f"{_NEAR:g} of a budget. {_beyond(names[-1], where[-1])}"
+        f"{_NEAR:g} of a budget. {_beyond(names[-1], where[-1])}{subject.alone}"
     )
     minimum = "; ".join(f"{n} at N = {x:.3g}" for n, x in zip(name[ok], optimum[ok], strict=True)) or "none"
     return look.drawing(

@@ -52,6 +52,13 @@ class Subject:
         return self.study.unit
 
     @property
+    def alone(self) -> str:
+        """What a caption adds where the law is drawn, and the forecast is a corrected one."""
+        return (
+            " Of the law alone, without its correction." if self.found.chosen in self.found.origins.corrections else ""
+        )
+
+    @property
     def sized(self) -> bool:
         """Whether the law knows size and data."""
         return plannable(self.fit)

@@ -69,7 +69,7 @@ def surface(subject: Subject) -> Drawing:
     )
     caption = (
         "Contours of the loss that the law predicts, solid in the range of the runs (points) and dashed beyond it. "
-        "Compute is 6ND." + look.few_sentence(len(runs["loss"]))
+        f"Compute is 6ND.{subject.alone}" + look.few_sentence(len(runs["loss"]))
     )
     alternative = (
         f"Contours of predicted loss over N from {x[0]:.2g} to {x[-1]:.2g} and D from {y[0]:.2g} to {y[-1]:.2g}, with "
