@@ -79,7 +79,8 @@ def residuals(subject: Subject) -> Drawing:
     caption = (
         "A law of the right form leaves scatter without shape; a bend or a saddle in the trend (orange; a smoothing "
         f"spline through medians) is what the law gets wrong. Half of the runs lie in the blue band, {low:+.2f} to "
-        f"{high:+.2f} %.{swing} Runs further than {end:.3g} % stand at the edge.{subject.alone}{look.few_sentence(len(off))}"
+        f"{high:+.2f} %.{swing} Runs further than {end:.3g} % stand at the edge."
+        f"{subject.alone}{look.few_sentence(len(off))}"
     )
     words = f"Residuals of the runs against {', '.join(names)}, in per cent of the loss, with a smooth trend.{swing}"
     return look.drawing("residuals", "Residuals", caption, alt.hconcat(*panels), words)
