@@ -64,9 +64,10 @@ class Outlined:
             )
         if self.correction.any():
             size = np.expm1(self.correction)
+            ends = dict.fromkeys(f"{x:+.2%}" for x in (size.min(), size.max()))
             found.append(
-                f"Corrected: {self.chosen} adds {size.min():+.2%} to {size.max():+.2%} to what the law says, by what "
-                "it leaves out of the runs, and never more than there."
+                f"Corrected: {self.chosen} adds {' to '.join(ends)} to what the law says, by what it leaves out of the "
+                "runs, and never more than there."
             )
         half = self.half_widths(0.9)["total"]
         with np.errstate(invalid="ignore"):

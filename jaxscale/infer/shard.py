@@ -23,10 +23,10 @@ def over_devices[T](run: Callable[[Any, Any, Int[Array, ""]], T], shared: Any, r
     mesh, count = Mesh(np.array(devices), ("draw",)), len(devices)
 
     def deal(x: Array) -> Array:
-        return x.reshape(-1, count, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+        return x.reshape(len(x) // count, count, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
 
     def collect(x: Array) -> Array:
-        return x.reshape(count, -1, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+        return x.reshape(count, len(x) // count, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
 
     def block(shared: Any, rows: Any, stop: Array) -> T:
         me = jax.lax.axis_index("draw").astype(stop.dtype)

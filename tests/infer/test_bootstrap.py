@@ -97,6 +97,11 @@ def test_two_devices_give_the_same_bits(fitted: Fit) -> None:
         "import jax; jax.config.update('jax_enable_x64', True)\n"
         "from jaxscale import fit, bootstrap\n"
         "assert jax.device_count() == 2\n"
+        # Laws without nonlinear parameters have starts of no width.
+        "from jaxscale.infer.shard import over_devices\n"
+        "rows = jax.numpy.arange(6.0), jax.numpy.zeros((6, 0))\n"
+        "twice = over_devices(lambda _, rows, stop: (2 * rows[0], rows[1]), None, rows, jax.numpy.asarray(6))\n"
+        "assert twice[0].tolist() == [0, 2, 4, 6, 8, 10] and twice[1].shape == (6, 0)\n"
         "draws = bootstrap(fit(Chinchilla(), simulated()), 96)\n"
         "print(np.asarray(draws.law.alpha).tobytes().hex())"
     )
