@@ -64,12 +64,12 @@ class Records:
 
     def make(self, split: Split, method: str) -> Record:
         """Compute and write; a refusal or a peer's failure is written as such, anything else is raised."""
-        chosen, code = self._chosen(split, method), code_of(method)
+        law, code = self._law(split, method), code_of(method)
         with _Compiling() as compiling:
             begun = time.perf_counter()
             answer, failed = None, ""
             try:
-                answer = OURS[method](split, chosen) if method in OURS else PEERS[method](split)
+                answer = OURS[method](split, law) if method in OURS else PEERS[method](split)
             except (BadInput, Failed) as refusal:
                 failed = f"{refusal}"
             seconds = time.perf_counter() - begun
@@ -84,14 +84,14 @@ class Records:
     def _path(self, split: Split, method: str) -> Path:
         return self.folder / _slug(split.name) / f"{_slug(method)}.json"
 
-    def _chosen(self, split: Split, method: str) -> str | None:
+    def _law(self, split: Split, method: str) -> str | None:
         if method not in OURS or method == OUTLOOK:
             return None
         ours = self.get(split, OUTLOOK)
         return None if ours is None else ours.law
 
     def _stamp(self, split: Split, method: str) -> str:
-        told = hashlib.sha256(f"{method} {self._chosen(split, method)}".encode())
+        told = hashlib.sha256(f"{method} {self._law(split, method)}".encode())
         for study in (split.fitted, split.held):
             for x in (*(study.columns[name] for name in ("N", "D", "loss")), study.cluster):
                 told.update(np.ascontiguousarray(x).tobytes())

@@ -18,7 +18,7 @@ from scipy.linalg import eigh, solve_triangular
 from jaxscale.core.law import signature
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.process import AMPLITUDE, coordinates, correlation, length_grid, log_prior
-from jaxscale.infer.tangent import Linear, Tangent, smooth
+from jaxscale.infer.tangent import Linear, Tangent, one_scale
 
 _AMPLITUDES = np.geomspace(1e-4, 1.0, 41)
 _LEFT = 1e-10  # of the variance, that the places of a factorisation leave unexplained at the runs
@@ -49,7 +49,7 @@ class Correction:
 
 def correctable(fit: Fit) -> bool:
     """Whether a fit's law has N and D and nothing else for inputs, and residuals on which a process can stand."""
-    return set(signature(fit.law).inputs) == {"N", "D"} and smooth(fit)
+    return set(signature(fit.law).inputs) == {"N", "D"} and one_scale(fit)
 
 
 def correction(law: Tangent) -> Correction:

@@ -164,13 +164,13 @@ def crossvalidate(
     key = jax.random.key(key) if isinstance(key, int) else key
     fits = {label: fit(law, data, objective, **options) for label, law in laws.items()}
     parts = parted(by, cuts, data, fits)
-    found = {label: _refits(f, parts, resamples, key, discrepancy, options) for label, f in fits.items()}
+    twice = [label for label, fitted in fits.items() if discrepancy and correctable(fitted)]
+    found = {label: _refits(f, parts, resamples, key, label in twice, options) for label, f in fits.items()}
     corrections = {}
-    for label, fitted in list(fits.items()) if discrepancy else []:
-        if correctable(fitted):
-            name = label + _BESIDE
-            fits[name], corrections[name] = fitted, correction(tangent(fitted))
-            found[name] = found[label]._replace(miss=found[label].miss - found[label].left)
+    for label in twice:
+        name = label + _BESIDE
+        fits[name], corrections[name] = fits[label], correction(tangent(fits[label]))
+        found[name] = found[label]._replace(miss=found[label].miss - found[label].left)
     miss, spread, elasticity, wild, code, _ = (np.stack(x) for x in zip(*found.values(), strict=True))
     return Origins(fits, parts, miss, spread, elasticity, wild, code, corrections)
 
@@ -193,7 +193,7 @@ def _enough(fit: Fit, parts: Parts) -> np.ndarray:
 
 
 def _refits(
-    whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, discrepancy: bool, options: Mapping[str, Any]
+    whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, corrected: bool, options: Mapping[str, Any]
 ) -> _Told:
     """One law at every origin.
 
@@ -222,7 +222,7 @@ def _refits(
         wild[i] = scored & np.any(list(bent.values()), axis=0)
         elasticity[i] = np.where(scored, along_compute(known), np.nan)
         spread[i] = np.where(scored, 0.0, np.nan)
-        if discrepancy and correctable(part):
+        if corrected:
             here = at_runs(part)
             left[i] = correction(tangent(part, here)).at(here)
         if resamples:

@@ -4,9 +4,9 @@ In-sample fit says nothing about extrapolation, so it is shown and never used: l
 from inside the data (`crossvalidate`), and the bands come from what the chosen one missed there; these are the misses
 that chose it, which flatters them a little. Laws are fitted as posterior modes: where runs are many their priors say
 nothing, where they are few they keep a flexible law from bending as it likes. Every law of N and D is ranked twice:
-alone, and times a smooth correction for what it leaves out of the runs (`correction`). Three
-uncertainties are told: of the parameters (resamples), of one run (noise), of what forecasts (`bands`). Runs count once
-each, whatever their weight.
+alone, and times a smooth correction for what it leaves out of the runs (`correction`). Three uncertainties are told:
+of the parameters (resamples), of one run (noise), of what forecasts (`bands`). Runs count once each, whatever their
+weight.
 """
 
 from collections.abc import Mapping
@@ -106,28 +106,26 @@ class Outlook:
         decades = decades_beyond(self.fit.runs, points)
         if not allow_far:
             refuse_far(decades)
-        others, said, chosen = {}, [], None
+        others, chosen, correction = {}, None, np.zeros(0)
+        wild: dict[str, str] = {}  # of a law, which its correction shares
         for label in ranked:
             rival = self.origins.fits[label]
             if not set(signature(rival.law).inputs) <= set(inputs):
                 continue
             own = points_for(rival, inputs)
-            why = wild_at(rival, own)
-            if why:
-                said.append(f"{self.origins.law_of(label)} is not believed here: {why}.")
-            elif chosen is None:
-                chosen = label
-            corrected = at_points(rival.law, own) * np.exp(self.origins.correction_at(label, own))
-            others[label] = np.broadcast_to(corrected, decades.shape)
+            law, added = self.origins.law_of(label), self.origins.correction_at(label, own)
+            if law not in wild:
+                wild[law] = wild_at(rival, own)
+            if chosen is None and not wild[law]:
+                chosen, correction = label, np.broadcast_to(added, decades.shape)
+            others[label] = np.broadcast_to(at_points(rival.law, own) * np.exp(added), decades.shape)
+        said = [f"{law} is not believed here: {why}." for law, why in wild.items() if why]
         if chosen is None:
-            raise BadInput(
-                f"outlook: no law can be used at these points: {' '.join(dict.fromkeys(said))} Ask for nearer points"
-            )
+            raise BadInput(f"outlook: no law can be used at these points: {' '.join(said)} Ask for nearer points")
         one = self.of(chosen)
         spread = np.broadcast_to(robust_spread(one.ensemble, points_for(one.fit, inputs)), decades.shape)
         noise = np.broadcast_to(noise_at(one.noise, points), decades.shape)
-        doubts = (*dict.fromkeys(said), *ensemble_doubts(one.ensemble))
-        correction = np.broadcast_to(self.origins.correction_at(chosen, points_for(one.fit, inputs)), decades.shape)
+        doubts = (*said, *ensemble_doubts(one.ensemble))
         return Outlined(points, others[chosen], decades, spread, noise, one.bands, others, chosen, correction, doubts)
 
 

@@ -75,7 +75,7 @@ def tangent(fit: Fit, here: Linear | None = None) -> Tangent:
     slope: an outlier's is larger. Raises `BadInput` on likelihoods of raw residuals or with a noise that varies.
     """
     likelihood, runs = likelihood_of(fit), fit.runs
-    if not smooth(fit):
+    if not one_scale(fit):
         raise BadInput(
             f"discrepancy: expected a likelihood of log residuals with one scale, got {likelihood.name}; use "
             "student_t() or gaussian()"
@@ -93,7 +93,7 @@ def tangent(fit: Fit, here: Linear | None = None) -> Tangent:
     )
 
 
-def smooth(fit: Fit) -> bool:
+def one_scale(fit: Fit) -> bool:
     """Whether the fit's likelihood is one of log residuals with one scale."""
     likelihood = likelihood_of(fit)
     return isinstance(likelihood.residual, LogResidual) and isinstance(likelihood.noise, ConstantNoise)

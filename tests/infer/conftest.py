@@ -18,11 +18,14 @@ from jaxscale.infer.diagnosis import Gates, diagnose
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.sample import sample_from
+from jaxscale.infer.tangent import Linear, Tangent, linear, tangent
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.objectives.likelihood import gaussian, student_t
 from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.objectives.penalty import raw_least_squares
 from jaxscale.objectives.residual import RawResidual
+
+FAR = {"N": np.array([2e10, 5e10, 2e11]), "D": np.array([4e11, 5e11, 1e13])}
 
 
 class Line(AbstractLaw):
@@ -149,6 +152,18 @@ def simulated_mode() -> Fit:
     noise = np.exp(0.003 * np.random.default_rng(1).standard_t(5, 40))
     loss = np.asarray(predict(law, Runs.of({"N": N, "D": ratio * N}, np.ones(40))), np.float64) * noise
     return fit(law, Runs.of({"N": N, "D": ratio * N}, loss), student_t(), prior=True, starts=8)
+
+
+@pytest.fixture(scope="session")
+def law(simulated_mode: Fit) -> Tangent:
+    """The tangent of that mode."""
+    return tangent(simulated_mode)
+
+
+@pytest.fixture(scope="session")
+def points(simulated_mode: Fit) -> Linear:
+    """That mode's law up to two and a half decades of compute beyond its runs."""
+    return linear(simulated_mode, FAR)
 
 
 def exact_posterior(mode: Fit, design: np.ndarray, draws: int = 2000) -> Posterior:

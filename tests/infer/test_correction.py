@@ -9,28 +9,21 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
-from jaxscale import BadInput, Fit, Runs, crossvalidate, fit, learn_discrepancy, log_huber, outlook, student_t
+from jaxscale import BadInput, Fit, Runs, crossvalidate, gaussian, learn_discrepancy, log_huber, outlook, student_t
 from jaxscale.infer import correction as module
 from jaxscale.infer.bands import BEYOND, CORRECTED
 from jaxscale.infer.correction import correctable, correction
 from jaxscale.infer.origins import Origins
 from jaxscale.infer.process import AMPLITUDE, coordinates, length_grid
-from jaxscale.infer.tangent import Linear, Tangent, at_runs, linear, tangent
+from jaxscale.infer.tangent import Linear, Tangent, at_runs, linear
 from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.guo import ComputeOnly
 from jaxscale.laws.loss.kaplan import KaplanND
+from jaxscale.objectives.residual import RawResidual
 
-FAR = {"N": np.array([2e10, 5e10, 2e11]), "D": np.array([4e11, 5e11, 1e13])}
+from .conftest import FAR
+
 BOTH = ["Chinchilla", "Chinchilla + discrepancy"]
-
-
-@pytest.fixture(scope="module")
-def law(simulated_mode: Fit) -> Tangent:
-    return tangent(simulated_mode)
-
-
-@pytest.fixture(scope="module")
-def points(simulated_mode: Fit) -> Linear:
-    return linear(simulated_mode, FAR)
 
 
 def bent(law: Tangent) -> Tangent:
@@ -162,6 +155,8 @@ def test_an_outlook_forecasts_with_it() -> None:
 
 def test_laws_of_other_inputs_stay_as_they_are(simulated_mode: Fit) -> None:
     assert correctable(simulated_mode)
-    C = np.geomspace(1e18, 1e21, 12)
-    runs = Runs.of({"N": np.sqrt(C / 120), "D": np.sqrt(C / 120) * 20, "C": C}, 2 + 1e3 * C**-0.2)
-    assert correctable(fit(KaplanND(), runs, log_huber(1e-3), starts=0))
+    assert correctable(replace(simulated_mode, law=KaplanND()))
+    assert not correctable(replace(simulated_mode, law=ComputeOnly()))
+    # A penalty says nothing of noise, and a Student-t of log residuals is taken; another likelihood says what it is.
+    assert correctable(replace(simulated_mode, objective=log_huber(1e-3)))
+    assert not correctable(replace(simulated_mode, objective=gaussian(residual=RawResidual())))

@@ -21,8 +21,9 @@ from jaxscale.infer.tangent import Linear, Tangent, linear, tangent
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.residual import RawResidual
 
+from .conftest import FAR
+
 LENGTHS = (1.3, 0.8)
-FAR = {"N": np.array([2e10, 5e10, 2e11]), "D": np.array([4e11, 5e11, 1e13])}
 SOME = Discrepancy(LogNormal(0.01, 0.5), LENGTHS, 99, 4)
 
 
@@ -30,16 +31,6 @@ def beyond(law: Tangent, decades: np.ndarray) -> dict[str, np.ndarray]:
     """Runs of typical D/N so many decades of compute beyond the largest."""
     C, ratio = 10 ** (coordinates(law.inputs)[:, 0].max() + decades), 30.0
     return {"N": np.sqrt(C / 6 / ratio), "D": np.sqrt(C / 6 * ratio)}
-
-
-@pytest.fixture(scope="module")
-def law(simulated_mode: Fit) -> Tangent:
-    return tangent(simulated_mode)
-
-
-@pytest.fixture(scope="module")
-def points(simulated_mode: Fit) -> Linear:
-    return linear(simulated_mode, FAR)
 
 
 @pytest.fixture(scope="module")
