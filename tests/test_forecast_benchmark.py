@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -15,9 +14,9 @@ from benchmarks.forecast import __main__ as driver
 from benchmarks.forecast import peers
 from benchmarks.forecast import records as kept
 from benchmarks.forecast.ladders import best, ladders, last
-from benchmarks.forecast.page import summary
-from benchmarks.forecast.records import Record
-from benchmarks.forecast.scores import Answer, Failed, central, interval_score, scored
+from benchmarks.forecast.page import by_method, summary, write
+from benchmarks.forecast.rows import Page, Row
+from benchmarks.forecast.scores import LEVELS, Answer, Failed, central, interval_score, scored
 from benchmarks.forecast.splits import Split, compute, cut, demanded, quantile, splits
 from jaxscale import Study
 
@@ -193,24 +192,52 @@ def test_records_go_on_and_know_their_runs(tmp_path: Path, monkeypatch: pytest.M
     assert folder.get(Split(split.ladder, split.cut, split.held, split.held), "outlook") is None
 
 
+def test_a_page_keeps_what_the_folder_has_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written, read by a fresh folder and written again, a page is the same; of other runs it says nothing."""
+
+    def answer(split: Split, chosen: str | None) -> Answer:
+        y = split.observed
+        ends = dict.fromkeys(LEVELS, (y * 0.8, y * 1.3))
+        others = {"conformal": dict.fromkeys(LEVELS, (y * 0, y * np.inf))}
+        return Answer(y * 1.1, ends, others, {"chosen": "A + discrepancy", "law": "A", "hindsight": {"A": 0.2}})
+
+    def plain(split: Split, chosen: str | None) -> Answer:
+        return Answer(split.observed * 1.2, about={"chosen": chosen})
+
+    def refusing(split: Split) -> Answer:
+        raise Failed("it cannot")
+
+    monkeypatch.setattr(kept, "OURS", {"outlook": answer, "posterior of its law": plain})
+    monkeypatch.setattr(kept, "PEERS", {"SciPy": refusing})
+    study = _ladder()
+    split, first = Split("Tiny", "all", study, study), kept.Records(tmp_path / "first")
+    for method in ("outlook", "posterior of its law", "SciPy"):
+        first.make(split, method)
+    write([split], first, tmp_path)
+    pages = [tmp_path / f"forecasts.{kind}" for kind in ("json", "md")]
+    before = [page.read_text() for page in pages]
+    fresh = kept.Records(tmp_path / "second", Page.of(pages[0]))
+    assert [row.method for row in fresh.rows(split, "outlook")] == ["outlook", "conformal"]
+    write([split], fresh, tmp_path)
+    assert [page.read_text() for page in pages] == before
+    other = Split("Tiny", "all", study, study.select(split.observed < 3, "some"))
+    assert fresh.rows(other, "outlook") == fresh.rows(other, "SciPy") == []
+
+
 def test_summary_counts_rows_splits_and_refusals() -> None:
     """Two splits of 2 and 5 held rows: one covered and won, one refused, which counts as lost."""
-    from benchmarks.forecast.page import Row
-
     study = _ladder()
     first = cut("One", "50%", study, 100.0)
     second = cut("Two", "50%", study, 15.0)
     assert (len(first.held), len(second.held)) == (2, 5)
-    record = Record("", "", "", "", 1.0, 0.0, None, "too few")
-    chose = replace(record, answer=Answer(first.observed, {}, about={"hindsight": {"A": 0.0, "B": 0.4}}))
     good = scored(first.observed, {0.9: (first.observed, first.observed)}, first.observed)
     poor = scored(second.observed * 1.5, {}, second.observed)
     rows = [
-        Row(first, "outlook", chose, good),
-        Row(first, "SciPy", record, scored(first.observed * 2, {}, first.observed)),
-        Row(second, "outlook", record, None),
-        Row(second, "SciPy", record, poor),
-        Row(second, "chinchilla", record, None),
+        Row(first, "outlook", "outlook", good, about={"hindsight": {"A": 0.0, "B": 0.4}}),
+        Row(first, "SciPy", "SciPy", scored(first.observed * 2, {}, first.observed)),
+        Row(second, "outlook", "outlook", None, failed="too few"),
+        Row(second, "SciPy", "SciPy", poor),
+        Row(second, "chinchilla", "chinchilla", None, failed="too few"),
     ]
     found = summary(rows, asked=7)
     assert (found["splits"], found["run"], found["refused"], found["compared"]) == (7, 2, 1, 2)
@@ -221,19 +248,16 @@ def test_summary_counts_rows_splits_and_refusals() -> None:
 
 def test_methods_are_compared_on_the_splits_that_ours_answered() -> None:
     """Two splits of 2 and 5 held rows, of which the band holds 2 and 2; a third has no answer of ours."""
-    from benchmarks.forecast.page import Row, by_method
-
     first, second = (cut(name, "50%", _ladder(), at) for name, at in (("One", 100.0), ("Two", 15.0)))
     third = cut("Three", "50%", _ladder(), 15.0)
-    record = Record("", "", "", "", 1.0, 0.0, None, "")
     y, z = first.observed, second.observed
     two_of_five = np.where(np.arange(5) < 2, 1.0, 2.0)
     rows = [
-        Row(first, "outlook", record, scored(y * 1.1, {0.9: (y, y * 1.2)}, y)),
-        Row(first, "SciPy", record, scored(y * 1.2, {}, y)),
-        Row(second, "outlook", record, scored(z * 1.3, {0.9: (z * two_of_five, z * 3)}, z)),
-        Row(second, "SciPy", record, scored(z * 1.1, {}, z)),
-        Row(third, "SciPy", record, scored(z, {}, z)),
+        Row(first, "outlook", "outlook", scored(y * 1.1, {0.9: (y, y * 1.2)}, y)),
+        Row(first, "SciPy", "SciPy", scored(y * 1.2, {}, y)),
+        Row(second, "outlook", "outlook", scored(z * 1.3, {0.9: (z * two_of_five, z * 3)}, z)),
+        Row(second, "SciPy", "SciPy", scored(z * 1.1, {}, z)),
+        Row(third, "SciPy", "SciPy", scored(z, {}, z)),
     ]
     found = by_method(rows)
     assert (found["SciPy"]["splits"], found["SciPy"]["less"]) == (2, 1)

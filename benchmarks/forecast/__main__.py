@@ -2,7 +2,8 @@
 
 Every split and method is kept as a file of `folder` (default `out/forecast`, which git ignores), and so are compiled
 programs, so that a run that is stopped goes on where it was; seconds of compiling are those of the last run. What is
-there is written to `results/forecasts.md` and `results/forecasts.json` at the end; `--show` does only that.
+there is written to `results/forecasts.md` and `results/forecasts.json` at the end; `--show` does only that. Scores that
+the JSON page has from the same runs, and the folder has not, are kept: a fresh clone computes what changed.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import jax
 
 from benchmarks.forecast.page import write
 from benchmarks.forecast.records import METHODS, Records
+from benchmarks.forecast.rows import Page
 from benchmarks.forecast.splits import splits
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -38,11 +40,11 @@ def main(arguments: list[str] | None = None) -> None:
     jax.config.update(
         "jax_compilation_cache_dir", str(asked.folder.resolve() / "xla")
     )  # a run that goes on compiles less
-    records, every = Records(asked.folder), list(splits())
+    records, every = Records(asked.folder, Page.of(asked.results / "forecasts.json")), list(splits())
     for split in every if not asked.show else ():
         for method in METHODS:
             due = split.enough and asked.split in split.name and method in wanted
-            if due and (asked.again or records.get(split, method) is None):
+            if due and (asked.again or not records.rows(split, method)):
                 made = records.make(split, method)
                 print(f"{split.name}: {method}: {made.failed or f'{made.seconds:.0f} s'}", file=sys.stderr, flush=True)
     write(every, records, asked.results)

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from benchmarks.clocks import machine
 from benchmarks.forecast.ladders import MISFITS
 from benchmarks.forecast.methods import OUTLOOK
 from benchmarks.forecast.peers import PEERS
-from benchmarks.forecast.records import METHODS, Record, Records, code_of
-from benchmarks.forecast.scores import LEVELS, NOMINAL, Scores, scored
+from benchmarks.forecast.records import METHODS, Records, code_of
+from benchmarks.forecast.rows import Row
+from benchmarks.forecast.scores import LEVELS, NOMINAL
 from benchmarks.forecast.splits import LEAST, Split
 
 _HEAD = (
@@ -24,20 +24,10 @@ _HEAD = (
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One method on one split; `scores` is None where it gave no forecast, `failed` says why."""
-
-    split: Split
-    method: str
-    record: Record
-    scores: Scores | None
-
-
 def write(splits: Sequence[Split], records: Records, folder: Path) -> None:
     """`forecasts.md` and `forecasts.json` from what is there."""
     scoring = [split for split in splits if split.enough]
-    rows = [row for split in scoring for row in rows_of(split, records)]
+    rows = [row for split in scoring for method in METHODS for row in records.rows(split, method)]
     folder.mkdir(parents=True, exist_ok=True)
     told = {
         "machine": machine(),
@@ -51,21 +41,6 @@ def write(splits: Sequence[Split], records: Records, folder: Path) -> None:
     (folder / "forecasts.md").write_text("\n".join(_lines(told, splits, rows)) + "\n")
 
 
-def rows_of(split: Split, records: Records) -> Iterator[Row]:
-    """Every method that was run on the split; further bands of an answer are rows of their own."""
-    for method in METHODS:
-        record = records.get(split, method)
-        if record is None:
-            continue
-        answer = record.answer
-        if answer is None:
-            yield Row(split, method, record, None)
-            continue
-        yield Row(split, method, record, scored(answer.point, answer.ends, split.observed))
-        for name, ends in answer.others.items():
-            yield Row(split, name, record, scored(answer.point, ends, split.observed))
-
-
 def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
     """Of the splits on which our outlook was run: its coverage, and where it errs less than every peer that answered.
 
@@ -76,9 +51,9 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
     answered = [row for row in ours.values() if row.scores]
     held = np.array([len(row.split.held) for row in answered])
     coverage = np.array([row.scores.coverage[NOMINAL] for row in answered if row.scores])
-    compared = {name: min(rivals, key=_error) for name, rivals in theirs.items() if rivals}
-    lost = {name: rival for name, rival in compared.items() if not _error(ours[name]) < _error(rival)}
-    best = {name: min(_hindsight(ours[name]), default=math.inf) for name in compared}
+    compared = {name: min(rivals, key=lambda row: row.error) for name, rivals in theirs.items() if rivals}
+    lost = {name: rival for name, rival in compared.items() if not ours[name].error < rival.error}
+    best = {name: min(ours[name].hindsight, default=math.inf) for name in compared}
     return {
         "splits": asked,
         "run": len(ours),
@@ -87,17 +62,12 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
         "coverage_90_of_splits": float(coverage.mean()) if len(answered) else None,
         "compared": len(compared),
         "errs_less_than_every_peer": len(compared) - len(lost),
-        "best_candidate_errs_less": sum(best[name] < _error(rival) for name, rival in compared.items()),
+        "best_candidate_errs_less": sum(best[name] < rival.error for name, rival in compared.items()),
         "the_rest": {
-            name: {"ours": _error(ours[name]), "peer": rival.method, "theirs": _error(rival)}
+            name: {"ours": ours[name].error, "peer": rival.method, "theirs": rival.error}
             for name, rival in lost.items()
         },
     }
-
-
-def _hindsight(row: Row) -> list[float]:
-    """Errors of all that our outlook could have chosen, known only afterwards."""
-    return [] if row.record.answer is None else list(row.record.answer.about.get("hindsight", {}).values())
 
 
 def by_method(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
@@ -107,7 +77,7 @@ def by_method(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     `least` the splits on which, of our outlook and the peers, none errs less.
     """
     rivals = [row for row in rows if row.method in (OUTLOOK, *PEERS) and row.scores]
-    least = [min(own, key=_error).method for _, own in groupby(rivals, key=lambda row: row.split.name)]
+    least = [min(own, key=lambda row: row.error).method for _, own in groupby(rivals, key=lambda row: row.split.name)]
     ours = {row.split.name: row for row in rows if row.method == OUTLOOK and row.scores}
     found: dict[str, dict[str, Any]] = {}
     for method in dict.fromkeys(row.method for row in rows):
@@ -132,10 +102,6 @@ def by_method(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _error(row: Row) -> float:
-    return row.scores.mean if row.scores else math.inf
-
-
 def _entry(split: Split, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "ladder": split.ladder,
@@ -144,16 +110,8 @@ def _entry(split: Split, rows: Sequence[Row]) -> dict[str, Any]:
         "held": {"rows": len(split.held), "runs": _runs(split.held.cluster)},
         "decades": float(split.decades.max()),
         "demanded_mean_error": split.demanded,
-        "methods": {row.method: _method(row) for row in rows},
+        "methods": {row.method: row.written() for row in rows},
     }
-
-
-def _method(row: Row) -> dict[str, Any]:
-    told: dict[str, Any] = {"seconds": row.record.seconds, "compile_seconds": row.record.compile_seconds}
-    if row.scores is None or row.record.answer is None:
-        return told | {"failed": row.record.failed}
-    about = dict(row.record.answer.about) if row.method in METHODS else {}
-    return asdict(row.scores) | told | {"about": about}
 
 
 def _runs(cluster: np.ndarray) -> int:
@@ -207,7 +165,7 @@ def _summary_lines(s: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
         for name, rest in s["the_rest"].items():
             ours = f"{rest['ours']:.2%}" if math.isfinite(rest["ours"]) else "refused"
             yield f"  - {name}: {ours}, {rest['peer']} {rest['theirs']:.2%}"
-    codes = {row.record.code for row in rows if row.method == OUTLOOK}
+    codes = {row.code for row in rows if row.method == OUTLOOK}
     if codes != {code_of(OUTLOOK)}:
         yield f"- Some of it was made by other code than the present ({', '.join(sorted(codes))}): run with --again."
 
@@ -249,10 +207,10 @@ def _line(row: Row, first: bool) -> str:
     split = row.split
     sizes = " + ".join(f"{len(part)} ({_runs(part.cluster)})" for part in (split.fitted, split.held))
     head = [split.name, sizes, f"{split.decades.max():.1f}"] if first else ["", "", ""]
-    seconds = f"{row.record.seconds:.0f} ({row.record.compile_seconds:.0f})" if row.method in METHODS else ""
+    seconds = f"{row.seconds:.0f} ({row.compile_seconds:.0f})" if row.method in METHODS else ""
     if row.scores is None:
-        return _cells([*head, row.method, row.record.failed, *[""] * 7, seconds])
-    chosen = row.record.chosen if row.method in METHODS else None
+        return _cells([*head, row.method, row.failed, *[""] * 7, seconds])
+    chosen = row.about.get("chosen")
     s = row.scores
     limit = "" if split.demanded is None or row.method != OUTLOOK else f" (at most {split.demanded:.2%})"
     coverage = [f"{s.coverage[level]:.0%}" if s.coverage else "" for level in LEVELS]

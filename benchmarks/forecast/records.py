@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmarks.forecast.methods import OURS, OUTLOOK
 from benchmarks.forecast.peers import PEERS
-from benchmarks.forecast.scores import Answer, Ends, Failed
+from benchmarks.forecast.rows import Page, Row
+from benchmarks.forecast.scores import Answer, Ends, Failed, scored
 from benchmarks.forecast.splits import Split
 from jaxscale import BadInput
 
@@ -38,22 +39,30 @@ class Record:
     answer: Answer | None
     failed: str = ""
 
-    @property
-    def chosen(self) -> str | None:
-        """What our outlook chose, or the law of a method that was given one."""
-        return None if self.answer is None else self.answer.about.get("chosen")
-
-    @property
-    def law(self) -> str | None:
-        """The law that our outlook chose, alone or corrected."""
-        return None if self.answer is None else self.answer.about.get("law")
-
 
 @dataclass(frozen=True)
 class Records:
-    """A folder of records. One that was made from other runs, or for another chosen law, counts as missing."""
+    """A folder of records, and the page that was written before.
+
+    What was made from other runs, or for another chosen law, counts as missing. What the folder lacks the page may
+    have: it is kept with the source, folders are not.
+    """
 
     folder: Path
+    page: Page = field(default_factory=Page)
+
+    def rows(self, split: Split, method: str) -> list[Row]:
+        """What the method said, scored, and the further bands of its answer; empty where it is still to be run."""
+        record, stamp = self.get(split, method), self._stamp(split, method)
+        if record is None:
+            return list(self.page.rows(split, method, stamp))
+        origin = (stamp, record.code, record.seconds, record.compile_seconds)
+        if record.answer is None:
+            return [Row(split, method, method, None, *origin, failed=record.failed)]
+        point, seen = record.answer.point, split.observed
+        first = Row(split, method, method, scored(point, record.answer.ends, seen), *origin, record.answer.about)
+        others = record.answer.others.items()
+        return [first, *(Row(split, name, method, scored(point, ends, seen), *origin) for name, ends in others)]
 
     def get(self, split: Split, method: str) -> Record | None:
         path = self._path(split, method)
@@ -87,8 +96,7 @@ class Records:
     def _law(self, split: Split, method: str) -> str | None:
         if method not in OURS or method == OUTLOOK:
             return None
-        ours = self.get(split, OUTLOOK)
-        return None if ours is None else ours.law
+        return next((row.about.get("law") for row in self.rows(split, OUTLOOK)), None)
 
     def _stamp(self, split: Split, method: str) -> str:
         told = hashlib.sha256(f"{method} {self._law(split, method)}".encode())

@@ -4,6 +4,7 @@ A flexible law may bend upwards, or plunge, where no run holds it. Inside the ru
 a law whose exponent in an input changes sign, or is several times as steep as anywhere inside, is not to be believed.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxscale.core import quantities as q
 from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.runs import Runs, predict
 
 STEEPER = 3.0  # times the steepest exponent inside: a power of N whose share of the loss triples is still allowed
 _ROUNDING = 1e-4  # of an exponent: a law that has reached its floor is flat, not rising
@@ -46,6 +49,17 @@ def along_compute(slopes: Mapping[str, Any]) -> Any:
     if "C" in slopes:
         return slopes["C"]
     return (slopes["N"] + slopes["D"]) / 2 if {"N", "D"} <= set(slopes) else np.nan
+
+
+def vanishes(law: AbstractLaw, runs: Runs) -> bool:
+    """Whether a cross-entropy falls to nothing as N, D and C grow without bound, all else as in `runs`.
+
+    Text has an entropy, so such a law describes a range and promises too much beyond it. An error may vanish.
+    """
+    if signature(law).output not in (q.NATS, q.BITS_PER_CHARACTER):
+        return False
+    grown = {name: jnp.full_like(x, jnp.inf) for name, x in runs.inputs.items() if name in ("N", "D", "C")}
+    return bool((predict(law, dataclasses.replace(runs, inputs={**runs.inputs, **grown})) == 0).all())
 
 
 @eqx.filter_jit

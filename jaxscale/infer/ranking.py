@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxscale.infer.exponents import vanishes
 from jaxscale.infer.origins import Origins
 from jaxscale.infer.run_noise import noise_at
 
 _HOPELESS = 10.0  # times the least error: such a law gets no weight, and its misses would swamp the sums
+_FLOORLESS = "has no irreducible loss, and so comes after those that have"
 _ORIGINS = 0.5  # of the origins: a law that has runs enough, or keeps within its bounds, at fewer is not ranked
 
 
@@ -21,6 +23,7 @@ class Ranked:
     - `log_score`: mean over the same origins of its log score there; the more the better. For the eye only.
     - `in_compute`: the median miss as a factor of compute (`Origins.compute_error`). For the eye only.
     - `reason`: why it is not ranked, in words; empty where it is.
+    - `doubt`: why it comes after laws that forecast worse, in words; mostly empty.
     """
 
     label: str
@@ -29,6 +32,7 @@ class Ranked:
     reason: str = ""
     log_score: float = float("nan")
     in_compute: float = float("nan")
+    doubt: str = ""
 
 
 def rank(origins: Origins) -> tuple[Ranked, ...]:
@@ -36,7 +40,8 @@ def rank(origins: Origins) -> tuple[Ranked, ...]:
 
     Where a refit failed, or the law left its bounds, it is charged with the largest error that another one made
     there. Laws that lack runs, or leave their bounds, at half of the origins are left out, then those that lack most,
-    until the others have an origin in common.
+    until the others have an origin in common. Laws without an irreducible loss come after those that have one: origins
+    lie nearer to each other than to what is asked, so that a law which never flattens may win there and lose beyond.
     """
     error, enough = origins.error, origins.enough
     tame = np.mean(origins.wild.any(axis=2), axis=1) <= 1 - _ORIGINS
@@ -63,8 +68,9 @@ def rank(origins: Origins) -> tuple[Ranked, ...]:
         missed = origins.compute_error[k][own][origins.parts.scored[own]]
         factor = float(np.exp(np.median(missed))) if missed.size else float("nan")
         logs = float(np.average(log_score[k, own], weights=credit[own])) if own.any() else float("nan")
-        found.append(Ranked(label, score, inside, reason, logs, factor))
-    return tuple(sorted(found, key=lambda r: (r.score, r.label)))
+        doubt = _FLOORLESS if vanishes(fitted.law, fitted.runs) else ""
+        found.append(Ranked(label, score, inside, reason, logs, factor, doubt))
+    return tuple(sorted(found, key=lambda r: (r.reason != "", r.doubt != "", r.score, r.label)))
 
 
 def _unranked(k: int, origins: Origins) -> str:
@@ -78,7 +84,7 @@ def _unranked(k: int, origins: Origins) -> str:
 
 
 def stacked(origins: Origins, ranking: tuple[Ranked, ...]) -> dict[str, float]:
-    """Weights of the laws whose weighted log forecasts from inside the data err least, without corrections.
+    """Weights of the laws whose weighted log forecasts from inside the data err least; none is corrected or doubted.
 
     Least is the mean over origins of squares, each origin counted as its units.
 
@@ -87,6 +93,7 @@ def stacked(origins: Origins, ranking: tuple[Ranked, ...]) -> dict[str, float]:
     from scipy.optimize import nnls
 
     alone = [r for r in ranking if not r.reason and r.label not in origins.corrections]
+    alone = [r for r in alone if not r.doubt] or alone
     labels = [r.label for r in alone if r.score <= _HOPELESS * alone[0].score]
     index = [origins.labels.index(label) for label in labels]
     miss = np.where(origins.usable[index][:, :, None], origins.miss[index], np.nan)

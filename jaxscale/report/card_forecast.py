@@ -24,7 +24,7 @@ def holdout(held: Study, scores: Mapping[str, Any] | None) -> dict[str, Any]:
 def choice(outlook: Outlook) -> dict[str, Any]:
     """Which law won, by what, and by how much."""
     best, *others = outlook.ranking
-    next_best = next((r for r in others if not r.reason), None)
+    next_best = next((r for r in others if not r.reason and r.doubt == best.doubt), None)
     return {
         "criterion": "mean absolute relative error of forecasts from origins inside the runs; in-sample fit unused",
         "chosen": outlook.chosen,
@@ -62,7 +62,8 @@ def forecast(outlook: Outlook, points: Any) -> dict[str, Any]:
 def _ranked(law: Ranked, best: Ranked) -> dict[str, Any]:
     if law.reason:
         return {"law": law.label, "in_sample": law.inside, "not_ranked": law.reason}
-    return {"law": law.label, "score": law.score, "in_sample": law.inside, "lost_by": law.score - best.score}
+    told = {"law": law.label, "score": law.score, "in_sample": law.inside, "lost_by": law.score - best.score}
+    return told | {"doubt": law.doubt} if law.doubt else told
 
 
 def plain(value: Any) -> Any:

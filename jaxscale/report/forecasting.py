@@ -27,7 +27,7 @@ def sentence(found: Outlook, name: str) -> str:
     best, origins = found.ranking[0], found.origins
     made = np.isfinite(origins.miss[origins.labels.index(best.label)])
     seen = f"{made.sum()} forecasts from {made.any(axis=1).sum()} origins inside {name}"
-    others = [r for r in found.ranking[1:] if not r.reason]
+    others = [r for r in found.ranking[1:] if not r.reason and r.doubt == best.doubt]
     lost = f"; next {others[0].label} at {others[0].score:.2%}" if others else ""
     return f"{best.label} forecasts best: {best.score:.2%} mean error over {seen}{lost}."
 
@@ -44,7 +44,13 @@ def ranking_table(found: Outlook) -> Table:
             f"{x:.2f}{unit}" if np.isfinite(x) else "-" for x, unit in ((r.in_compute, "x"), (r.log_score, ""))
         )
         shown.add_row(
-            r.label, score, factor, density, f"{r.inside:.3%}", "" if weight is None else f"{weight:.2f}", r.reason
+            r.label,
+            score,
+            factor,
+            density,
+            f"{r.inside:.3%}",
+            "" if weight is None else f"{weight:.2f}",
+            r.reason or r.doubt,
         )
     return shown
 
@@ -80,7 +86,13 @@ def tested_sentence(test: Tested) -> str:
 
 def remarks(found: Outlook, test: Tested | None, made: Outlined | None) -> list[str]:
     """Every sentence a reader must see: of the chosen fit and its resamples, then of what was forecast; each once."""
+    best = found.ranking[0]
     said = [*warnings_of(found.fit, found.ensemble)]
+    said += [
+        f"Passed over: {r.label} errs less inside the runs ({r.score:.2%}); it {r.doubt}."
+        for r in found.ranking
+        if r.doubt and r.score < best.score and not best.doubt
+    ]
     for outlined in (made, None if test is None else test.outlined):
         said += outlined.remarks() if outlined is not None else ()
     return list(dict.fromkeys(said))
@@ -105,6 +117,7 @@ def outlook_record(found: Outlook, test: Tested | None, made: Outlined | None) -
                     "compute_factor": r.in_compute,
                     "in_sample": r.inside,
                     "reason": r.reason,
+                    "doubt": r.doubt,
                 }
                 for r in found.ranking
             ],

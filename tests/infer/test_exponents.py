@@ -2,9 +2,12 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from jaxscale import from_published
-from jaxscale.infer.exponents import slopes_at, unbounded
+from jaxscale import Runs, from_published
+from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.infer.exponents import slopes_at, unbounded, vanishes
+from jaxscale.laws import catalogue
 from jaxscale.laws.loss.chinchilla import Chinchilla
 
 
@@ -34,3 +37,19 @@ def test_rising_plunging_and_undefined_slopes_are_out_of_bounds() -> None:
     np.testing.assert_array_equal(found["N"], [False, True, True, False, True])
     # An input whose exponent has both signs inside may keep both, three times as steep.
     np.testing.assert_array_equal(found["D"], [False, True, False, True, False])
+
+
+# Of what is left of the loss when N, D and C are without bound, the formula in each law's docstring.
+LEFT = {"Chinchilla": True, "Nested": True, "HenighanC": True, "DataConstrained": True, "Gadre": True}
+LEFT |= {"KaplanN": False, "KaplanD": False, "KaplanC": False, "KaplanND": False, "TimeSeriesN": False}
+
+
+@pytest.mark.parametrize(("name", "left"), LEFT.items())
+def test_a_loss_vanishes_where_its_law_has_no_floor(name: str, left: bool) -> None:
+    law = catalogue()[name]()
+    runs = Runs.of({given: np.array([1e9, 1e10]) for given in signature(law).inputs}, np.ones(2))
+    assert vanishes(law, runs) is not left
+
+
+def test_an_error_may_vanish(laws: dict[str, type[AbstractLaw]]) -> None:
+    assert not vanishes(laws["Line"](c=0.0, m=0.0), Runs.of({"x": np.ones(2)}, np.ones(2)))

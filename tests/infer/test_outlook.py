@@ -1,5 +1,6 @@
 """Choosing a law by its forecasts, and bands on runs whose truth is known."""
 
+from copy import copy
 from types import SimpleNamespace
 
 import equinox as eqx
@@ -90,11 +91,13 @@ def origins(*misses: np.ndarray, units: list[int] | None = None) -> Origins:
     miss = np.stack(misses)
     n = shape[1]
     # Residuals of no size would be no noise: a hundredth.
-    runs = SimpleNamespace(weight=np.ones(n), inputs={"x": np.ones(n)})
+    runs = Runs.of({"N": np.full(n, 1e9), "D": np.full(n, 1e10)}, np.ones(n))
     problem = SimpleNamespace(split=SimpleNamespace(names=lambda: ["a"]))
-    fitted = SimpleNamespace(runs=runs, problem=problem, log_residuals=lambda: 0.01 * np.cos(np.arange(n)))
+    fitted = SimpleNamespace(
+        law=Chinchilla(), runs=runs, problem=problem, log_residuals=lambda: 0.01 * np.cos(np.arange(n))
+    )
     wild = np.zeros(miss.shape, bool)
-    fits = dict.fromkeys("abc"[: len(misses)], fitted)
+    fits = {label: copy(fitted) for label in "abc"[: len(misses)]}
     return Origins(
         fits, parts, miss, np.zeros_like(miss), np.full_like(miss, -0.1), wild, np.zeros(miss.shape[:2], int)
     )
@@ -184,6 +187,18 @@ def test_a_law_that_leaves_its_bounds_is_charged_and_left_out(monkeypatch: pytes
     assert scores["b"] == pytest.approx((1 - np.exp(-0.02) + 3 * (1 - np.exp(-0.001))) / 4)
     bent.wild[1, :3, 2] = True
     assert {r.label: r.reason for r in rank(bent)} == {"a": "", "b": "bends beyond belief at 3 of 4 origins"}
+
+
+def test_a_law_without_a_floor_comes_after_those_that_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Origins, "enough", property(lambda self: ALL))
+    made = origins(*(np.full((4, 5), x) for x in (0.01, 0.02, 0.03)))
+    made.fits["a"].law = KaplanND()
+    first, second, third = rank(made)
+    assert [(r.label, bool(r.doubt)) for r in (first, second, third)] == [("b", False), ("c", False), ("a", True)]
+    assert third.score < first.score
+    assert "a" not in stacked(made, (first, second, third))
+    # Alone, it is what there is.
+    assert stacked(made, (third,)) == {"a": 1.0}
 
 
 def test_the_next_law_forecasts_where_the_first_is_not_believed(
