@@ -33,6 +33,17 @@ jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / "
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+MAPS, ALLOWED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")  # of Linux alone
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs() -> Iterator[None]:
+    """Every compiled program maps memory, and a process may hold so many maps: one worker for all tests crashed."""
+    yield
+    if MAPS.is_file() and 2 * MAPS.read_bytes().count(b"\n") > int(ALLOWED.read_text()):
+        jax.clear_caches()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     slow_asked = "slow" in (config.option.markexpr or "")
     for item in items:

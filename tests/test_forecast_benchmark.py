@@ -242,8 +242,22 @@ def test_summary_counts_rows_splits_and_refusals() -> None:
     found = summary(rows, asked=7)
     assert (found["splits"], found["run"], found["refused"], found["compared"]) == (7, 2, 1, 2)
     assert found["coverage_90_of_rows"] == found["coverage_90_of_splits"] == 1.0
+    assert (found["splits_of_many_rows"], found["of_these_as_was_asked"]) == (0, 0)
     assert found["errs_less_than_every_peer"] == found["best_candidate_errs_less"] == 1
     assert found["the_rest"]["Two, 50%"]["peer"] == "SciPy"
+
+
+def test_coverages_of_single_splits_are_counted_where_rows_are_many() -> None:
+    """40 held-out rows each, of which 36 and 40 are held: the first is as was asked, the second too much."""
+    y = np.linspace(2.0, 3.0, 40)
+    study = Study.read({"N": y, "D": y, "loss": y}, {"N": "N[params]", "D": "D[tokens]", "loss": "loss"})
+    bands = {"a": (y, np.where(np.arange(40) < 36, 2.0, 0.5) * y), "b": (y, y)}
+    rows = [
+        Row(Split(name, "", study, study), "outlook", "outlook", scored(y, ends, y)) for name, ends in bands.items()
+    ]
+    found = summary(rows, asked=2)
+    assert (found["splits_of_many_rows"], found["of_these_as_was_asked"]) == (2, 1)
+    assert found["coverage_90_of_rows"] == pytest.approx((36 + 40) / 80)
 
 
 def test_methods_are_compared_on_the_splits_that_ours_answered() -> None:

@@ -18,6 +18,8 @@ from benchmarks.forecast.rows import Row
 from benchmarks.forecast.scores import LEVELS, NOMINAL
 from benchmarks.forecast.splits import LEAST, Split
 
+_ASKED = (0.85, 0.97)  # of the coverage of the 90 % band on each demanded split
+_MANY = 30  # held-out rows that a coverage of one split takes to mean something
 _HEAD = (
     "| split | fitted + held out (runs) | decades | method | mean error | max | 50 % holds | 80 % | 90 % | 95 % "
     "| width of 90 % | interval score | seconds (compiling) |"
@@ -49,8 +51,7 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
     ours = {row.split.name: row for row in rows if row.method == OUTLOOK}
     theirs = {name: [r for r in rows if r.split.name == name and r.method in PEERS and r.scores] for name in ours}
     answered = [row for row in ours.values() if row.scores]
-    held = np.array([len(row.split.held) for row in answered])
-    coverage = np.array([row.scores.coverage[NOMINAL] for row in answered if row.scores])
+    many = [row.scores.coverage[NOMINAL] for row in answered if row.scores and len(row.split.held) >= _MANY]
     compared = {name: min(rivals, key=lambda row: row.error) for name, rivals in theirs.items() if rivals}
     lost = {name: rival for name, rival in compared.items() if not ours[name].error < rival.error}
     best = {name: min(ours[name].hindsight, default=math.inf) for name in compared}
@@ -58,8 +59,9 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
         "splits": asked,
         "run": len(ours),
         "refused": len(ours) - len(answered),
-        "coverage_90_of_rows": float(coverage @ held / held.sum()) if len(answered) else None,
-        "coverage_90_of_splits": float(coverage.mean()) if len(answered) else None,
+        **_pooled(answered),
+        "splits_of_many_rows": len(many),
+        "of_these_as_was_asked": sum(_ASKED[0] <= share <= _ASKED[1] for share in many),
         "compared": len(compared),
         "errs_less_than_every_peer": len(compared) - len(lost),
         "best_candidate_errs_less": sum(best[name] < rival.error for name, rival in compared.items()),
@@ -82,24 +84,33 @@ def by_method(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for method in dict.fromkeys(row.method for row in rows):
         both = [(ours[r.split.name].scores, r) for r in rows if r.method == method and r.split.name in ours]
-        pairs = [(mine, row.scores, row.split) for mine, row in both if mine and row.scores]
+        pairs = [(mine, row.scores) for mine, row in both if mine and row.scores]
         if not pairs:
             continue
-        banded = [(theirs, len(split.held)) for _, theirs, split in pairs if NOMINAL in theirs.coverage]
+        banded = [row for _, row in both if row.scores and row.scores.coverage]
         told: dict[str, Any] = {"splits": len(pairs)}
         if method in (OUTLOOK, *PEERS):
             told["least"] = least.count(method)
         if method in METHODS and method != OUTLOOK:
-            told["less"] = sum(mine.mean < theirs.mean for mine, theirs, _ in pairs)
-            told["ratio"] = float(np.exp(np.mean([np.log(mine.mean / theirs.mean) for mine, theirs, _ in pairs])))
+            told["less"] = sum(mine.mean < theirs.mean for mine, theirs in pairs)
+            told["ratio"] = float(np.exp(np.mean([np.log(mine.mean / theirs.mean) for mine, theirs in pairs])))
         if banded:
-            coverage, held = np.array([[t.coverage[NOMINAL], n] for t, n in banded]).T
-            told["coverage_90_of_rows"] = float(coverage @ held / held.sum())
-            told["coverage_90_of_splits"] = float(coverage.mean())
-            told["median_width_90"] = float(np.median([t.width for t, _ in banded]))
-            told["median_interval_score"] = float(np.median([t.interval_score for t, _ in banded]))
+            told |= _pooled(banded)
+            told["median_width_90"] = float(np.median([row.scores.width for row in banded if row.scores]))
+            told["median_interval_score"] = float(
+                np.median([row.scores.interval_score for row in banded if row.scores])
+            )
         found[method] = told
     return found
+
+
+def _pooled(rows: Sequence[Row]) -> dict[str, float | None]:
+    """Coverage of the 90 % band over all held-out rows, and on average over splits; None without any."""
+    banded = [(row.scores.coverage[NOMINAL], len(row.split.held)) for row in rows if row.scores]
+    if not banded:
+        return {"coverage_90_of_rows": None, "coverage_90_of_splits": None}
+    share, held = np.array(banded).T
+    return {"coverage_90_of_rows": float(share @ held / held.sum()), "coverage_90_of_splits": float(share.mean())}
 
 
 def _entry(split: Split, rows: Sequence[Row]) -> dict[str, Any]:
@@ -153,7 +164,9 @@ def _summary_lines(s: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[str]:
     if s["coverage_90_of_rows"] is not None:
         yield (
             f"- Its 90 % band held {s['coverage_90_of_rows']:.1%} of all held-out rows, and "
-            f"{s['coverage_90_of_splits']:.1%} on average over splits."
+            f"{s['coverage_90_of_splits']:.1%} on average over splits. Of the {s['splits_of_many_rows']} splits with "
+            f"{_MANY} held-out rows or more {s['of_these_as_was_asked']} have a coverage of {_ASKED[0]:.0%} to "
+            f"{_ASKED[1]:.0%}: rows of one split share one fit and its bias."
         )
     if s["compared"]:
         won, of = s["errs_less_than_every_peer"], s["compared"]
