@@ -252,9 +252,8 @@ def test_coverages_of_single_splits_are_counted_where_rows_are_many() -> None:
     y = np.linspace(2.0, 3.0, 40)
     study = Study.read({"N": y, "D": y, "loss": y}, {"N": "N[params]", "D": "D[tokens]", "loss": "loss"})
     bands = {"a": (y, np.where(np.arange(40) < 36, 2.0, 0.5) * y), "b": (y, y)}
-    rows = [
-        Row(Split(name, "", study, study), "outlook", "outlook", scored(y, ends, y)) for name, ends in bands.items()
-    ]
+    scores = {name: scored(y, {0.9: ends}, y) for name, ends in bands.items()}
+    rows = [Row(Split(name, "", study, study), "outlook", "outlook", one) for name, one in scores.items()]
     found = summary(rows, asked=2)
     assert (found["splits_of_many_rows"], found["of_these_as_was_asked"]) == (2, 1)
     assert found["coverage_90_of_rows"] == pytest.approx((36 + 40) / 80)

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,11 @@ from typer.testing import CliRunner, Result
 
 from jaxscale.cli import app, inputs
 from jaxscale.core.errors import BadInput
-from jaxscale.infer import Ensemble, Fit, bootstrap, fit
+from jaxscale.core.law import AbstractLaw
+from jaxscale.infer import Ensemble, Fit, Outlook, bootstrap, fit, outlook
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.report.store import Saved
+from jaxscale.studies import Study
 from jaxscale.testing.simulated import simulate
 
 MAPS = ("--map", "N=size (M)[M]", "--map", "D=tokens_seen[B]", "--map", "loss=val/loss[nats]")
@@ -66,6 +68,20 @@ def simulated_fit(fitted) -> tuple[Fit, Ensemble]:
     """The same numbers as objects: nothing is compiled again."""
     found = fit(Chinchilla(), simulate().study)
     return found, bootstrap(found, 64)
+
+
+@pytest.fixture(scope="session")
+def outlooks() -> Callable[..., Outlook]:
+    """`outlook` with few origins and resamples, which fits once for all that ask the same: each costs many fits."""
+    made: dict[object, Outlook] = {}
+
+    def once(laws: Mapping[str, AbstractLaw], study: Study, **options: int) -> Outlook:
+        asked = (*laws, study.columns["loss"].tobytes(), *options.items())
+        if asked not in made:
+            made[asked] = outlook(laws, study, cuts=4, resamples=8, draws=32, **options)
+        return made[asked]
+
+    return once
 
 
 @pytest.fixture

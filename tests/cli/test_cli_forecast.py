@@ -13,15 +13,15 @@ LAWS = ("--laws", "Chinchilla,KaplanND")
 
 
 @pytest.fixture(scope="module")
-def asked(runs_csv, tmp_path_factory):
-    """(stdout, record, what `outlook` found) of one forecast: each costs many fits."""
+def asked(runs_csv, outlooks, tmp_path_factory):
+    """(stdout, record, what `outlook` found) of one forecast."""
     found = []
 
     def kept(*arguments, **options):
-        found.append(outlook(*arguments, **options))
+        found.append(outlooks(*arguments, **options))
         return found[-1]
 
-    outlook, record = infer.outlook, tmp_path_factory.mktemp("forecast") / "record.json"
+    record = tmp_path_factory.mktemp("forecast") / "record.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(infer, "outlook", kept)
         result = invoke(

@@ -4,20 +4,24 @@ import json
 
 import pytest
 
+from jaxscale import infer
+
 from .conftest import MAPS, invoke, refused
 
 LAWS = ("--laws", "Chinchilla,KaplanND")
 
 
 @pytest.fixture(scope="module")
-def answer(runs_csv, tmp_path_factory):
+def answer(runs_csv, outlooks, tmp_path_factory):
     """(page, record) of one report with held-out rows and a budget."""
     folder = tmp_path_factory.mktemp("report")
     page, record = folder / "report.html", folder / "report.json"
-    result = invoke(
-        *("report", runs_csv, *MAPS, *LAWS, "--test", "tokens_seen > 30", "--flops", "1e22"),
-        *("--starts", "8", "--out", page, "--json", record),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(infer, "outlook", outlooks)
+        result = invoke(
+            *("report", runs_csv, *MAPS, *LAWS, "--test", "tokens_seen > 30", "--flops", "1e22"),
+            *("--starts", "8", "--out", page, "--json", record),
+        )
     assert result.exit_code == 0, result.output
     return page.read_text(), json.loads(record.read_text()), result.stdout
 
