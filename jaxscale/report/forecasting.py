@@ -10,6 +10,7 @@ from jaxscale.infer.bands import LEVELS
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.outlined import Outlined, Tested
 from jaxscale.infer.outlook import Outlook
+from jaxscale.infer.ranking import Ranked
 from jaxscale.report.record import finite, is_simulated, warnings_of
 from jaxscale.report.text import point_cells, table
 from jaxscale.studies import Study
@@ -29,7 +30,14 @@ def sentence(found: Outlook, name: str) -> str:
     seen = f"{made.sum()} forecasts from {made.any(axis=1).sum()} origins inside {name}"
     others = [r for r in found.ranking[1:] if not r.reason and r.doubt == best.doubt]
     lost = f"; next {others[0].label} at {others[0].score:.2%}" if others else ""
-    return f"{best.label} forecasts best: {best.score:.2%} mean error over {seen}{lost}."
+    among = " of the laws with an irreducible loss" if passed_over(found) else ""
+    return f"{best.label} forecasts best{among}: {best.score:.2%} mean error over {seen}{lost}."
+
+
+def passed_over(found: Outlook) -> list[Ranked]:
+    """Laws that err less inside the runs than the chosen one, and are doubted."""
+    best = found.ranking[0]
+    return [r for r in found.ranking if r.doubt and r.score < best.score and not best.doubt]
 
 
 def ranking_table(found: Outlook) -> Table:
@@ -86,12 +94,9 @@ def tested_sentence(test: Tested) -> str:
 
 def remarks(found: Outlook, test: Tested | None, made: Outlined | None) -> list[str]:
     """Every sentence a reader must see: of the chosen fit and its resamples, then of what was forecast; each once."""
-    best = found.ranking[0]
     said = [*warnings_of(found.fit, found.ensemble)]
     said += [
-        f"Passed over: {r.label} errs less inside the runs ({r.score:.2%}); it {r.doubt}."
-        for r in found.ranking
-        if r.doubt and r.score < best.score and not best.doubt
+        f"Passed over: {r.label} errs less inside the runs ({r.score:.2%}); it {r.doubt}." for r in passed_over(found)
     ]
     for outlined in (made, None if test is None else test.outlined):
         said += outlined.remarks() if outlined is not None else ()

@@ -25,7 +25,7 @@ from jaxscale.report.charts.isoflop import budgets
 from jaxscale.report.charts.look import rows as inline
 from jaxscale.report.charts.residuals import trend
 from jaxscale.report.charts.subject import misses, widths
-from jaxscale.report.forecasting import forecast_table, remarks
+from jaxscale.report.forecasting import forecast_table, remarks, sentence
 from jaxscale.report.web import rows
 from jaxscale.testing.simulated import simulate
 
@@ -94,10 +94,12 @@ def test_every_chart_is_drawn_and_described(drawn: dict[str, Drawing]) -> None:
 
 def test_a_law_passed_over_is_named(found: Outlook) -> None:
     cheap = [dataclasses.replace(r, score=0.0) if r.doubt else r for r in found.ranking]
-    said = remarks(dataclasses.replace(found, ranking=tuple(cheap)), None, None)
-    passed = [line for line in said if line.startswith("Passed over")]
+    doubtful = dataclasses.replace(found, ranking=tuple(cheap))
+    passed = [line for line in remarks(doubtful, None, None) if line.startswith("Passed over")]
     assert [line.split()[2] for line in passed] == ["KaplanND", "KaplanND"]  # alone and corrected
     assert not any(line.startswith("Passed over") for line in remarks(found, None, None))
+    assert "best of the laws with an irreducible loss:" in sentence(doubtful, "runs")
+    assert "best: " in sentence(found, "runs")
 
 
 def test_contours_lie_where_the_law_has_that_loss(subject: Subject, drawn: dict[str, Drawing], near: float) -> None:
