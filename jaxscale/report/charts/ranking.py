@@ -38,6 +38,8 @@ def ranking(subject: Subject) -> Drawing:
         "mean over the common origins ranks; the error on the runs that a law was fitted to says nothing about "
         "extrapolation and is for the eye only."
     )
+    if any(r.doubt for r in subject.found.ranking):
+        caption += " Laws without an irreducible loss come after those that have one."
     told = "; ".join(f"{law} {100 * score:.3g} %" for law, score, *_ in found if np.isfinite(score))
     return look.drawing("ranking", "The laws, ranked by their forecasts", caption, chart, f"Errors by law: {told}.")
 
