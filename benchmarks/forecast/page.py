@@ -137,7 +137,8 @@ def _lines(told: Mapping[str, Any], splits: Sequence[Split], rows: Sequence[Row]
         "are at half and three quarters of the independent runs, besides those that were demanded. Errors, widths and "
         "interval scores are relative; checkpoints of one run are never on both sides. Splits of one ladder share "
         "runs. The band of our outlook is the total one; conformal bands are around the same point. What is done with "
-        "its law has a point of its own."
+        "its law has a point of its own. Seconds are of a busy machine, and those of a row that was kept from "
+        "an earlier page are of the machine of that time."
     )
     yield ""
     yield from _summary_lines(told["summary"], rows)
