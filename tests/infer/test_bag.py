@@ -103,7 +103,7 @@ def test_the_ensemble_is_the_mixture(bagged: Bagged) -> None:
     np.testing.assert_array_equal(bagged.ensemble.law.c, bagged.lanes.z[..., 0].reshape(-1))
 
 
-def test_failed_lanes_are_left_out_and_told(bagged: Bagged) -> None:
+def test_failed_lanes_are_left_out_and_told(bagged: Bagged, eps: float) -> None:
     ok = bagged.lanes.ok.copy()
     ok[[4, 7]] = False
     lanes = replace(bagged.lanes, ok=ok)
@@ -111,7 +111,9 @@ def test_failed_lanes_are_left_out_and_told(bagged: Bagged) -> None:
     draws = lanes.z.shape[1]
     assert (found.failed, found.passed, found.ensemble.failed) == (2, False, 2 * draws)
     np.testing.assert_array_equal(found.ensemble.ok().law.c, lanes.z[ok, :, 0].reshape(-1))
-    assert found.widths()["c"][1] == np.std(lanes.z[ok, :, 0], ddof=1)
+    kept = np.asarray(lanes.z[ok, :, 0], np.float64)
+    # Mean and sum of squares are summed in pairs: as many roundings as halvings, on each CPU in its own order.
+    assert float(found.widths()["c"][1]) == pytest.approx(np.std(kept, ddof=1), rel=2 * np.log2(kept.size) * eps)
     assert any(r.startswith("Bagged posterior not converged: 2 of 90 lanes") for r in found.ensemble.remarks)
 
 
