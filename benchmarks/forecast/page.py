@@ -51,7 +51,7 @@ def summary(rows: Sequence[Row], asked: int) -> dict[str, Any]:
     ours = {row.split.name: row for row in rows if row.method == OUTLOOK}
     theirs = {name: [r for r in rows if r.split.name == name and r.method in PEERS and r.scores] for name in ours}
     answered = [row for row in ours.values() if row.scores]
-    many = [row.scores.coverage[NOMINAL] for row in answered if row.scores and len(row.split.held) >= _MANY]
+    many = [row.scores.coverage[NOMINAL] for row in answered if len(row.split.held) >= _MANY]
     compared = {name: min(rivals, key=lambda row: row.error) for name, rivals in theirs.items() if rivals}
     lost = {name: rival for name, rival in compared.items() if not ours[name].error < rival.error}
     best = {name: min(ours[name].hindsight, default=math.inf) for name in compared}
@@ -83,33 +83,30 @@ def by_method(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     ours = {row.split.name: row for row in rows if row.method == OUTLOOK and row.scores}
     found: dict[str, dict[str, Any]] = {}
     for method in dict.fromkeys(row.method for row in rows):
-        both = [(ours[r.split.name].scores, r) for r in rows if r.method == method and r.split.name in ours]
-        pairs = [(mine, row.scores) for mine, row in both if mine and row.scores]
-        if not pairs:
+        own = [row for row in rows if row.method == method and row.split.name in ours and row.scores]
+        if not own:
             continue
-        banded = [row for _, row in both if row.scores and row.scores.coverage]
-        told: dict[str, Any] = {"splits": len(pairs)}
+        mine, theirs = np.array([(ours[row.split.name].error, row.error) for row in own]).T
+        banded = [row for row in own if row.scores.coverage]
+        told: dict[str, Any] = {"splits": len(own)}
         if method in (OUTLOOK, *PEERS):
             told["least"] = least.count(method)
         if method in METHODS and method != OUTLOOK:
-            told["less"] = sum(mine.mean < theirs.mean for mine, theirs in pairs)
-            told["ratio"] = float(np.exp(np.mean([np.log(mine.mean / theirs.mean) for mine, theirs in pairs])))
+            told["less"] = int(np.sum(mine < theirs))
+            told["ratio"] = float(np.exp(np.mean(np.log(mine / theirs))))
         if banded:
             told |= _pooled(banded)
-            told["median_width_90"] = float(np.median([row.scores.width for row in banded if row.scores]))
-            told["median_interval_score"] = float(
-                np.median([row.scores.interval_score for row in banded if row.scores])
-            )
+            told["median_width_90"] = float(np.median([row.scores.width for row in banded]))
+            told["median_interval_score"] = float(np.median([row.scores.interval_score for row in banded]))
         found[method] = told
     return found
 
 
-def _pooled(rows: Sequence[Row]) -> dict[str, float | None]:
-    """Coverage of the 90 % band over all held-out rows, and on average over splits; None without any."""
-    banded = [(row.scores.coverage[NOMINAL], len(row.split.held)) for row in rows if row.scores]
+def _pooled(banded: Sequence[Row]) -> dict[str, float | None]:
+    """Coverage of the 90 % bands over all held-out rows, and on average over splits; None without any."""
     if not banded:
         return {"coverage_90_of_rows": None, "coverage_90_of_splits": None}
-    share, held = np.array(banded).T
+    share, held = np.array([(row.scores.coverage[NOMINAL], len(row.split.held)) for row in banded]).T
     return {"coverage_90_of_rows": float(share @ held / held.sum()), "coverage_90_of_splits": float(share.mean())}
 
 

@@ -53,10 +53,10 @@ class Records:
 
     def rows(self, split: Split, method: str) -> list[Row]:
         """What the method said, scored, and the further bands of its answer; empty where it is still to be run."""
-        record, stamp = self.get(split, method), self._stamp(split, method)
+        record = self.get(split, method)
         if record is None:
-            return list(self.page.rows(split, method, stamp))
-        origin = (stamp, record.code, record.seconds, record.compile_seconds)
+            return list(self.page.rows(split, method, self._stamp(split, method)))
+        origin = (record.stamp, record.code, record.seconds, record.compile_seconds)
         if record.answer is None:
             return [Row(split, method, method, None, *origin, failed=record.failed)]
         point, seen = record.answer.point, split.observed

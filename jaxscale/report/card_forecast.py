@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.infer.outlook import Outlook, Ranked
+from jaxscale.infer.outlook import Outlook
+from jaxscale.infer.ranking import Ranked
+from jaxscale.report.forecasting import runner_up
 from jaxscale.studies import Study
 from jaxscale.studies.exclusions import exclusions
 
@@ -23,8 +25,7 @@ def holdout(held: Study, scores: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def choice(outlook: Outlook) -> dict[str, Any]:
     """Which law won, by what, and by how much."""
-    best, *others = outlook.ranking
-    next_best = next((r for r in others if not r.reason and r.doubt == best.doubt), None)
+    best, next_best = outlook.ranking[0], runner_up(outlook)
     return {
         "criterion": "mean absolute relative error of forecasts from origins inside the runs; in-sample fit unused",
         "chosen": outlook.chosen,

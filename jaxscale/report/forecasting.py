@@ -28,10 +28,16 @@ def sentence(found: Outlook, name: str) -> str:
     best, origins = found.ranking[0], found.origins
     made = np.isfinite(origins.miss[origins.labels.index(best.label)])
     seen = f"{made.sum()} forecasts from {made.any(axis=1).sum()} origins inside {name}"
-    others = [r for r in found.ranking[1:] if not r.reason and r.doubt == best.doubt]
-    lost = f"; next {others[0].label} at {others[0].score:.2%}" if others else ""
+    second = runner_up(found)
+    lost = f"; next {second.label} at {second.score:.2%}" if second else ""
     among = " of the laws with an irreducible loss" if passed_over(found) else ""
     return f"{best.label} forecasts best{among}: {best.score:.2%} mean error over {seen}{lost}."
+
+
+def runner_up(found: Outlook) -> Ranked | None:
+    """The next best of the ranked laws that are doubted no more than the chosen one; None where there is none."""
+    best, *others = found.ranking
+    return next((r for r in others if not r.reason and r.doubt == best.doubt), None)
 
 
 def passed_over(found: Outlook) -> list[Ranked]:

@@ -39,7 +39,7 @@ def test_rising_plunging_and_undefined_slopes_are_out_of_bounds() -> None:
     np.testing.assert_array_equal(found["D"], [False, True, False, True, False])
 
 
-# Of what is left of the loss when N, D and C are without bound, the formula in each law's docstring.
+# Whether a loss is left when N, D and C are without bound, by the formula in each law's docstring.
 LEFT = {"Chinchilla": True, "Nested": True, "HenighanC": True, "DataConstrained": True, "Gadre": True}
 LEFT |= {"KaplanN": False, "KaplanD": False, "KaplanC": False, "KaplanND": False, "TimeSeriesN": False}
 
@@ -51,5 +51,5 @@ def test_a_loss_vanishes_where_its_law_has_no_floor(name: str, left: bool) -> No
     assert vanishes(law, runs) is not left
 
 
-def test_an_error_may_vanish(laws: dict[str, type[AbstractLaw]]) -> None:
+def test_what_is_no_cross_entropy_may_vanish(laws: dict[str, type[AbstractLaw]]) -> None:
     assert not vanishes(laws["Line"](c=0.0, m=0.0), Runs.of({"x": np.ones(2)}, np.ones(2)))
