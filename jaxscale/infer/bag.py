@@ -148,7 +148,7 @@ def bag(
     store = None
     if folder is not None:
         versions = {name: importlib.metadata.version(name) for name in ("jaxscale", "jax", "numpyro")}
-        content = fingerprint((mode.problem, mode.hessian, list(mode.alternatives)))
+        content = fingerprint((mode.problem, mode.hessian, list(mode.alternatives), list(mode.restarts)))
         about = {"settings": repr(settings), "scheme": repr(scheme), "rows": rows, "key": fingerprint(key)}
         store = Folder(folder, {"content": content, **about, **versions})
 

@@ -11,7 +11,7 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
@@ -19,7 +19,7 @@ from jaxscale.core.parametric import replace, values
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.problem import FitProblem
-from jaxscale.infer.search import MIXING, alternatives, certify, curvature, search
+from jaxscale.infer.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
 from jaxscale.infer.starts import cold_starts
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.model import Model
@@ -32,6 +32,8 @@ from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.implicit import implicit_argmin
 from jaxscale.solve.problem import split
 
+_FAINT = 0.1  # of an output's unit, root mean square over the runs
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -42,6 +44,7 @@ class Fit:
     - `problem`: the same optimum as the solver sees it (runs padded to a shared size).
     - `hessian`: exact, in unconstrained coordinates, of the internally scaled objective.
     - `alternatives`: other local optima found, best first, in unconstrained coordinates.
+    - `restarts`: a few cold starts that found this optimum, in unconstrained coordinates; empty where none were tried.
     - `remarks`: warnings, as sentences.
     """
 
@@ -60,6 +63,7 @@ class Fit:
     provenance: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     table_remarks: tuple[str, ...] = ()
+    restarts: tuple[np.ndarray, ...] = ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -83,10 +87,30 @@ class Fit:
     @cached_property
     def chart(self) -> Chart:
         """Whitened coordinates at the optimum, by the Gauss-Newton curvature."""
-        z = self.problem.split.vector()
-        shape = np.asarray(curvature(self.problem, z, jnp.asarray(MIXING, z.dtype)))
+        return self.chart_near(self.problem.split.vector())
+
+    @cached_property
+    def cold(self) -> tuple[np.ndarray, ...]:
+        """Where a refit begins that cannot go on from the optimum: `restarts`, or cold starts where there are none."""
+        return self.restarts or tuple(cold_starts(self.problem, RESTARTS, self.seed))
+
+    @cached_property
+    def near_edge(self) -> bool:
+        """Whether a parameter has gone so far to an edge of its support that the runs hardly feel an e-fold of it."""
+        felt = np.diag(self._curvature(self.problem.split.vector()))
+        weight = np.asarray(self.problem.runs.weight, np.float64)
+        return bool(self.certificate.on_edge) or bool(np.any(felt < _FAINT**2 * np.sum(weight)))
+
+    def chart_near(self, z: Float[ArrayLike, " p"]) -> Chart:
+        """Whitened coordinates at unconstrained z, by the Gauss-Newton curvature there."""
+        shape = self._curvature(z)
         # A fit that no start saved has no curvature: leave coordinates as they are.
-        return chart_at(z, shape if np.all(np.isfinite(shape)) else np.eye(z.shape[0], dtype=shape.dtype))
+        shape = shape if np.all(np.isfinite(shape)) else np.eye(len(shape), dtype=shape.dtype)
+        return chart_at(jnp.asarray(z, shape.dtype), shape)
+
+    def _curvature(self, z: Float[ArrayLike, " p"]) -> np.ndarray:
+        z = jnp.asarray(z, self.problem.runs.target.dtype)
+        return np.asarray(curvature(self.problem, z, jnp.asarray(MIXING, z.dtype)))
 
 
 def as_runs(data: Runs | Table, law: AbstractLaw) -> Runs:
@@ -176,6 +200,7 @@ def fit(
         provenance=dict(getattr(data, "provenance", {})),
         seconds={"total": time.perf_counter() - clock},
         table_remarks=tuple(getattr(data, "remarks", ())),
+        restarts=restarts(solid, z[1:], found, best),
     )
 
 

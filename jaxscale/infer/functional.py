@@ -50,6 +50,11 @@ class Functional(eqx.Module):
         """From the coordinate back to the value."""
         return float(self.link.constrain(jnp.asarray(coordinate, dtype=float)))
 
+    def edge(self, sign: float) -> float | None:
+        """The value at the lower (sign -1) or upper edge of the support; None where the support has none there."""
+        end = self.value_of(sign * np.inf)
+        return end if np.isfinite(end) else None
+
 
 def functional(problem: FitProblem, of: str | Callable[[Any], Array]) -> Functional:
     """Raises `BadInput` on a name that is not a free parameter, or a function that gives no finite scalar."""

@@ -9,7 +9,7 @@ from jaxscale.core.law import signature
 from jaxscale.infer.problem import FitProblem
 
 RIDGE_CONDITION = 1e3
-_EDGE = 1e-3  # of a penalty unit: a parameter whose e-fold moves no output by more has vanished
+EDGE = 1e-3  # of a penalty unit: a parameter whose e-fold moves no output by more has vanished
 _LINE = np.log(1.5)  # a design whose points lie within this factor of one line in log inputs is on that line
 
 
@@ -42,7 +42,7 @@ def vanished(problem: FitProblem, jacobian: np.ndarray) -> tuple[str, ...]:
     """Parameters on the edge of their support: an e-fold changes no output noticeably."""
     used = np.asarray(problem.runs.weight) > 0
     reach = np.max(np.abs(jacobian[used]), axis=(0, 1))
-    return tuple(name for name, r in zip(problem.split.names(), reach, strict=True) if r < _EDGE)
+    return tuple(name for name, r in zip(problem.split.names(), reach, strict=True) if r < EDGE)
 
 
 def identify(

@@ -6,8 +6,8 @@ so that the rest is an unconstrained problem in t for the same solver as a fit, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from jaxscale.core.errors import BadInput
 from jaxscale.core.results import RESULTS
 from jaxscale.infer.covariance import determined, dispersion
+from jaxscale.infer.edges import edge_mask, lifted
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.functional import Functional, functional
 from jaxscale.infer.problem import FitProblem
@@ -25,11 +26,12 @@ from jaxscale.infer.resample import units
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.solve.chart import Chart
 from jaxscale.solve.gauss_newton import GaussNewton, minimise
-from jaxscale.solve.problem import AbstractView, Split, Vector
+from jaxscale.solve.problem import AbstractView, Vector
 
 _ROOT_STEPS = 50
 _GROWTH = 1.3  # of the walk's steps beyond where a parabola would have crossed
 _MOST = 40  # such steps: then the side counts as not bounded
+_FELT = 1e-2  # share of the threshold from which a walk off an edge starts
 _FLAT = 1e-6  # share of the threshold: a deviance that rises by less in each of two steps has reached its limit
 
 
@@ -38,8 +40,10 @@ class Profile:
     """The profile of one quantity.
 
     - `values`, `deviance`: shape (m,), rising in `values`; the optimum, of deviance 0, is among them.
-    - `interval`: where the deviance crosses `threshold`; None where it never does: not bounded on that side.
-    - `closed`: whether the lower and the upper end were found.
+    - `interval`: where the deviance crosses `threshold`, or the edge of the support where it never does before; None
+      where there is neither: not bounded on that side.
+    - `closed`: whether the deviance crossed the threshold below and above. An interval that ends on an edge instead is
+      one-sided.
     - `notes`: what went wrong, as sentences.
     """
 
@@ -54,9 +58,18 @@ class Profile:
 
     def remarks(self) -> tuple[str, ...]:
         """What a reader must know, as sentences."""
-        sides = [side for side, shut in zip(("below", "above"), self.closed, strict=True) if not shut]
-        found = f"{self.name} is not bounded {' nor '.join(sides)} at level {self.level:g} by these runs."
-        return ((found,) if sides else ()) + self.notes
+        found = []
+        open_sides = [
+            (side, end)
+            for side, end, shut in zip(("below", "above"), self.interval, self.closed, strict=True)
+            if not shut
+        ]
+        for side, end in open_sides:
+            if end is not None:
+                found.append(f"{self.name} reaches the edge of its support {side}, {end:g}: its interval is one-sided.")
+        if sides := [side for side, end in open_sides if end is None]:
+            found.append(f"{self.name} is not bounded {' nor '.join(sides)} at level {self.level:g} by these runs.")
+        return (*found, *self.notes)
 
 
 class _Slice(AbstractView[FitProblem]):
@@ -123,18 +136,15 @@ def profile(
     if not fit.certificate.is_local_optimum:
         raise BadInput(f"profile: expected a fit at a local optimum; {' '.join(fit.certificate.remarks())}")
     known = functional(fit.problem, of)
-    if of in fit.certificate.on_edge:
-        raise BadInput(
-            f"profile: {of} vanished at the optimum, on the edge of its support; fix it there, or fit a law without it"
-        )
     walk = _Walk(fit, known, level, max(2, points))
-    sides = [walk.side(-1.0), walk.side(1.0)]
+    sides = walk.sides(known.name)
     at = sorted([(walk.centre, 0.0), *sides[0].seen, *sides[1].seen])
-    ends = [side.end for side in sides]
-    reported = [None if end is None else float(known.value_of(end)) for end in ends]
+    lower, upper = (
+        known.edge(sign) if side.end is None and side.flat else side.end and known.value_of(side.end)
+        for sign, side in zip((-1.0, 1.0), sides, strict=True)
+    )
     values = np.array([float(known.value_of(c)) for c, _ in at])
     order = np.argsort(values, kind="stable")
-    lower, upper = reported
     return Profile(
         name=known.name,
         level=level,
@@ -142,25 +152,38 @@ def profile(
         deviance=np.array([d for _, d in at])[order],
         threshold=walk.threshold,
         interval=(lower, upper),
-        closed=(lower is not None, upper is not None),
+        closed=(sides[0].end is not None, sides[1].end is not None),
         notes=tuple(dict.fromkeys(note for side in sides for note in side.notes)) + walk.notes(),
     )
 
 
 @dataclass
 class _Side:
-    """One side of a walk: coordinates and deviances seen, where the threshold is crossed, remarks."""
+    """One side of a walk: coordinates and deviances seen, where the threshold is crossed, remarks.
 
-    seen: list[tuple[float, float]]
-    end: float | None
-    notes: list[str]
+    `flat`: the deviance came to a limit below the threshold.
+    """
+
+    seen: list[tuple[float, float]] = field(default_factory=list)
+    end: float | None = None
+    flat: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+class _Point(NamedTuple):
+    """Where a walk starts: the coordinate, the point (s, t) there, and its deviance."""
+
+    c: float
+    s: Array
+    t: Array
+    deviance: float
 
 
 class _Walk:
     """Warm-started solves outwards from the optimum."""
 
     def __init__(self, fit: Fit, of: Functional, level: float, points: int) -> None:
-        problem, chart = _inside(fit)
+        problem, chart = fit.problem, fit.chart
         self.of, self.points = of, points
         self.dispersion = dispersion(fit)
         self.settings = GaussNewton(rtol=fit.settings.rtol)
@@ -188,6 +211,9 @@ class _Walk:
         reach = np.sqrt(self.threshold * self.dispersion) / self.points
         self.stride = size * reach if of.cap is None else min(size * reach, of.cap)
         self.slope = size
+        # What vanished may come back where g is moved: every solve begins off the edge too.
+        self.edge = edge_mask(fit)
+        self.lift = lifted(fit) if self.edge.any() else None
 
     def notes(self) -> tuple[str, ...]:
         if self.clusters < self.rows:
@@ -199,14 +225,41 @@ class _Walk:
 
     def solve(self, c: float, s: Array, t: Array) -> tuple[float, int, Array, Array]:
         """Deviance, result code, and the point (s, t) for the next solve."""
-        value, code, s, t = _solve(self.slice, jnp.asarray(c, self.dtype), s, t, self.settings)
+        tried = [_solve(self.slice, jnp.asarray(c, self.dtype), *start, self.settings) for start in self._starts(s, t)]
+        value, code, s, t = min(tried, key=lambda x: (int(x[1]) != RESULTS.converged, float(x[0])))
         return 2 * (float(value) - self.best) / self.dispersion, int(code), s, t
 
-    def side(self, sign: float) -> _Side:
-        found = _Side([], None, [])
-        c, stride = self.centre, self.stride
+    def _starts(self, s: Array, t: Array) -> list[tuple[Array, Array]]:
+        if self.lift is None:
+            return [(s, t)]
+        along, across, chart = self.slice.along, self.slice.across, self.slice.chart
+        z = np.where(self.edge, self.lift, chart(s * along + across @ t))
+        y = jnp.asarray(chart.inverse(z), self.dtype)
+        return [(s, t), (jnp.vdot(along, y), across.T @ y)]
+
+    def sides(self, name: str) -> tuple[_Side, _Side]:
+        """Below and above the optimum; of a parameter on an edge, from where it is first felt, one of them the edge."""
         s, t = jnp.zeros((), self.dtype), jnp.zeros(self.slice.across.shape[1], self.dtype)
-        deviance, flat = 0.0, 0
+        at = self.edge & (np.array(self.slice.inner.split.names()) == name)
+        if self.lift is None or not at.any():
+            return self._side(-1.0, _Point(self.centre, s, t, 0.0)), self._side(1.0, _Point(self.centre, s, t, 0.0))
+        c = float(self.lift[at][0])
+        up = 1.0 if c > self.centre else -1.0
+        start = self._from(c, s, t)
+        while start.deviance > _FELT * self.threshold and abs(start.c - self.centre) > 1:
+            start = self._from(start.c - up, s, t)  # nearer by an e-fold
+        held, free = _Side(flat=True), self._side(up, start)
+        return (held, free) if up > 0 else (free, held)
+
+    def _from(self, c: float, s: Array, t: Array) -> _Point:
+        """The profile at c, looked for from the optimum (s, t)."""
+        deviance, _, s, t = self.solve(c, s + jnp.asarray((c - self.centre) / self.slope, self.dtype), t)
+        return _Point(c, s, t, deviance)
+
+    def _side(self, sign: float, start: _Point) -> _Side:
+        found = _Side()
+        c, s, t, deviance = start
+        stride, flat = self.stride, 0
         for i in range(self.points + _MOST):
             stride = stride if i < self.points else stride * _GROWTH
             there = c + sign * stride
@@ -224,6 +277,7 @@ class _Walk:
                 return found
             flat = flat + 1 if abs(new - deviance) < _FLAT * self.threshold else 0
             if flat == 2:  # on into coordinates where rounding would decide
+                found.flat = True
                 return found
             c, s, t, deviance = there, s_new, t_new, new
         return found
@@ -245,17 +299,6 @@ class _Walk:
             excess, bracket=(inner, outer), method="brentq", xtol=tolerance * self.stride, rtol=tolerance
         )
         return float(found.root)
-
-
-def _inside(fit: Fit) -> tuple[FitProblem, Chart]:
-    """The fit's problem and chart, with parameters that vanished held where they are."""
-    edges = set(fit.certificate.on_edge)
-    if not edges:
-        return fit.problem, fit.chart
-    free = tuple(name for name in fit.problem.split.free if name not in edges)
-    held = eqx.tree_at(lambda p: p.split, fit.problem, Split(fit.problem.template, free))
-    fixed = replace(fit, problem=held)  # a new record, so that its chart is made anew
-    return held, fixed.chart
 
 
 @eqx.filter_jit

@@ -21,6 +21,7 @@ from jaxscale.solve.problem import evaluate
 _APART = 5.0  # standard deviations: a round mode has lost twelve e-folds there
 _FAR = 100.0  # times what two values are told apart by: ten times as far as the points of one round optimum lie
 _CHARTS = 3  # tried of every stage
+RESTARTS = 3  # kept of a fit's starts, for its refits
 MIXING = 0.1  # a tenth of the majoriser keeps a chart regular where few runs lie in the quadratic part
 
 
@@ -193,3 +194,11 @@ def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: in
             kept.append(z[i])
             last = value[i]
     return tuple(kept)
+
+
+def restarts(problem: FitProblem, cold: np.ndarray, found: Solutions, best: Polished) -> tuple[np.ndarray, ...]:
+    """Of the `cold` starts, the last rows of `found`, the first few that reached the best value, if any did."""
+    last = slice(len(found.value) - len(cold), None)
+    same = float(best.value) + _indistinct(problem, float(best.value))
+    reached = (np.asarray(found.code)[last] == RESULTS.converged) & (np.asarray(found.value)[last] <= same)
+    return tuple((cold[reached] if reached.any() else cold)[:RESTARTS])

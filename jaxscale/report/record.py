@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
+from jaxscale.infer.edges import edge_remarks
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import Forecast, ensemble_doubts
@@ -108,7 +109,7 @@ def warnings_of(fit: Fit, ensemble: Ensemble | None = None) -> list[str]:
     found = list(fit.remarks)
     if is_simulated(fit):
         found.insert(0, f"SIMULATED: {is_simulated(fit)}")
-    return [*found, *ensemble_doubts(ensemble)]
+    return [*found, *edge_remarks(fit, ensemble), *ensemble_doubts(ensemble)]
 
 
 def plan_record(planned: Planned, fit: Fit) -> dict[str, Any]:

@@ -43,6 +43,7 @@ _COLUMNS = {
 }
 _RESERVED = frozenset((*_COLUMNS, "predicted", "run", "draw", "chain", "value", "code", "label", "structure"))
 _RESERVED |= {"coordinate", "other", "hessian", "alternative", "alternatives", "remark", "remarks", "table_remarks"}
+_RESERVED |= {"restart", "restarts"}
 
 
 def _free_name(symbol: str, taken: Iterable[str]) -> str:
@@ -176,12 +177,12 @@ def fit_groups(fit: Fit) -> dict[str, xr.Dataset]:
             fit.hessian,
             {"doc": "exact, of the scaled objective, in unconstrained coordinates"},
         )
-    if fit.alternatives:
-        main["alternatives"] = xr.Variable(
-            ("alternative", "coordinate"),
-            np.stack(fit.alternatives),
-            {"doc": "other optima, best first, unconstrained"},
-        )
+    for name, points, doc in (
+        ("alternatives", fit.alternatives, "other optima, best first, unconstrained"),
+        ("restarts", fit.restarts, "cold starts that found this optimum, unconstrained"),
+    ):
+        if points:
+            main[name] = xr.Variable((name.removesuffix("s"), "coordinate"), np.stack(points), {"doc": doc})
     if fit.table_remarks:
         main["table_remarks"] = _texts(fit.table_remarks, "remark")
     about = {"free": list(split.free), "prior": fit.problem.prior, "seconds": dict(fit.seconds)}
@@ -267,6 +268,7 @@ def read_fit(groups: Mapping[str, xr.Dataset], *, trust: bool, writer: str) -> F
         problem=FitProblem(split, runs.padded(), bool(record.get("prior", False))),
         hessian=hessian,
         alternatives=tuple(local(main["alternatives"].values)) if "alternatives" in main else (),
+        restarts=tuple(local(main["restarts"].values)) if "restarts" in main else (),
         settings=_solver(str(main.attrs["solver"]), solver),
         seed=int(main.attrs["seed"]),
         count=runs.size,

@@ -12,6 +12,7 @@ from rich.text import Text
 from jaxscale.core.flops import training_flops
 from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
+from jaxscale.infer.edges import edge_near, params_on_edges
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import Forecast
@@ -70,13 +71,15 @@ def parameter_table(fit: Fit, ensemble: Ensemble | None = None) -> Table:
     made = table(marked(fit, "parameters") if is_simulated(fit) else "", "", "estimate", *extra, "unit", "meaning")
     for name in ("unit", "meaning"):
         next(c for c in made.columns if c.header == name).justify = "left"
-    draws = ensemble.ok().params() if enough and ensemble is not None else {}
+    draws = params_on_edges(fit, ensemble) if enough and ensemble is not None else {}
     for d in declared(fit.law):
         held = d.name not in fit.problem.split.free
         flat = np.asarray(d.value, np.float64).reshape(-1)
         spread = np.asarray(draws[d.name], np.float64).reshape(-1, flat.size) if draws else None
         for i, value in enumerate(flat):
-            cells = []
+            cells, name = [], d.name + "".join(f"[{j}]" for j in np.unravel_index(i, d.value.shape))
+            # An edge is shown as what it is, not as how near to it a solver came.
+            value = edge_near(d.spec.support, value) if name in fit.certificate.on_edge else value
             if spread is not None:
                 column = spread[:, i]
                 low, high = np.quantile(column, (_LOW, _HIGH))

@@ -98,27 +98,40 @@ def test_the_optimum_of_a_budget(curved: tuple[Runs, Fit]) -> None:
     assert np.all(np.diff(found.deviance[found.values <= best]) < 0)
 
 
-def test_not_bounded_below(laws: dict[str, Any]) -> None:
-    """A positive slope within its error of zero has an upper end only: log m may go to minus infinity."""
+def test_one_sided_where_the_edge_is_as_good(laws: dict[str, Any]) -> None:
+    """A positive slope within its error of zero has an upper end only; below it ends on the edge of its support."""
     x = np.linspace(-2, 2, 40)
     y = 5 + 0.02 * x + 0.1 * np.random.default_rng(0).choice([-1.0, 1.0], 40)
     found = profile(fit(laws["Rising"](), Runs.of({"x": x}, y), raw_least_squares(), starts=4), "m")
     assert found.closed == (False, True)
     lower, upper = found.interval
-    assert lower is None
+    assert lower == 0
     design = np.stack([np.ones_like(x), x], axis=1)
     beta, rss = np.linalg.lstsq(design, y)[:2]
     error = np.sqrt(rss[0] / 38 * np.linalg.inv(design.T @ design)[1, 1])
     assert upper == pytest.approx(beta[1] + t.ppf(0.95, 38) * error, rel=1e-8)
-    assert "m is not bounded below at level 0.9" in found.remarks()[0]
+    assert found.remarks() == ("m reaches the edge of its support below, 0: its interval is one-sided.",)
 
 
-def test_a_vanished_parameter_is_held(edge: Fit) -> None:
-    y = np.asarray(edge.runs.target)
+def test_a_parameter_on_the_edge(edge: Fit) -> None:
+    """The line's slope m >= 0 is best at zero: c is then a mean, and m's deviance a parabola about a negative slope."""
+    x, y = (np.asarray(column, np.float64) for column in (edge.runs.inputs["x"], edge.runs.target))
     half = t.ppf(0.95, len(y) - 1) * y.std(ddof=1) / np.sqrt(len(y))
     np.testing.assert_allclose(profile(edge, "c").interval, [y.mean() - half, y.mean() + half], rtol=1e-8)
-    with pytest.raises(BadInput, match="m vanished at the optimum"):
-        profile(edge, "m")
+    found = profile(edge, "m")
+    away = x - x.mean()
+    slope = away @ y / (away @ away)
+    assert slope < 0
+    scale = y.var(ddof=1) / (away @ away)
+    assert found.interval[0] == 0
+    assert found.interval[1] == pytest.approx(
+        slope + np.sqrt(slope**2 + scale * t.ppf(0.95, len(y) - 1) ** 2), rel=1e-8
+    )
+    # The first value stands for the edge itself.
+    expected = (found.values[1:] * (found.values[1:] - 2 * slope)) / scale
+    np.testing.assert_allclose(found.deviance[1:], expected, rtol=1e-7)
+    assert found.closed == (False, True)
+    assert "one-sided" in found.remarks()[0]
 
 
 def test_clusters_are_said(line: Any, laws: dict[str, Any]) -> None:

@@ -71,6 +71,7 @@ def posterior_around(small_fit: Fit) -> Around:
             problem=problem,
             hessian=np.eye(z.size),
             alternatives=(),
+            restarts=(),
             groups=groups,
             table_remarks=(),
         )

@@ -54,7 +54,7 @@ def same_fit(a: Fit, b: Fit):
         x, y = getattr(a, field.name), getattr(b, field.name)
         if field.name in ("law", "objective", "problem"):
             same(x, y)
-        elif field.name in ("hessian", "alternatives"):
+        elif field.name in ("hessian", "alternatives", "restarts"):
             assert len(x) == len(y)
             for u, v in zip(x, y, strict=True):
                 assert u.dtype == v.dtype
@@ -68,7 +68,14 @@ def as_if_fitted(like: Fit, law: AbstractLaw, objective: AbstractObjective, runs
     problem = FitProblem(split(Model(law, objective)), runs.padded())
     size = len(problem.split.names())
     return dataclasses.replace(
-        like, law=law, objective=objective, problem=problem, hessian=np.eye(size), count=runs.size, **other
+        like,
+        law=law,
+        objective=objective,
+        problem=problem,
+        hessian=np.eye(size),
+        restarts=(),
+        count=runs.size,
+        **other,
     )
 
 
@@ -110,7 +117,7 @@ def test_every_field_is_stored():
     assert {f.name for f in dataclasses.fields(Ensemble)} == {"law", "value", "code", "method", "remarks"}
     assert {f.name for f in dataclasses.fields(Fit)} == {
         *("law", "objective", "value", "certificate", "identifiability", "problem", "hessian", "alternatives"),
-        *("settings", "seed", "count", "groups", "provenance", "seconds", "table_remarks"),
+        *("settings", "seed", "count", "groups", "provenance", "seconds", "table_remarks", "restarts"),
     }
 
 
@@ -119,6 +126,7 @@ def test_everything_that_may_be_empty_may_also_be_full(tmp_path, small_fit):
     full = dataclasses.replace(
         small_fit,
         alternatives=(coordinates + 1, coordinates - 1),
+        restarts=(coordinates + 2,),
         groups=("web / code", "50 %", ""),
         provenance={"source": "a table, é", "coordinates": "x", "long": "9" * 100_000, "empty": ""},
         table_remarks=("One.", "Two."),
