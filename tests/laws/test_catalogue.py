@@ -84,6 +84,15 @@ def test_bibtex_reads_every_entry_of_the_file() -> None:
     assert all(key in bibtex(key) for key in keys)
 
 
+def test_bibtex_names_every_author_and_leaves_nothing_to_be_confirmed() -> None:
+    text = resources.files(jaxscale.laws).joinpath("references.bib").read_text(encoding="utf-8")
+    lists = re.findall(r"^  author = \{(.*)\},$", text, re.M)
+    assert len(lists) == text.count("\n@") + 1
+    for authors in lists:
+        assert all(re.fullmatch(r"[^,]+, [^,]+", author) for author in authors.split(" and ")), authors
+    assert "confirmed" not in text
+
+
 def test_bibtex_suggests_close_keys() -> None:
     with pytest.raises(KeyError, match="did you mean kaplan2020scaling"):
         bibtex("kaplan2020")
