@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 import jax
 import jax.core
+import jax.numpy as jnp
 
-from jaxscale.core.parametric import AbstractParametric, declared
+from jaxscale.core.errors import BadInput
+from jaxscale.core.parametric import AbstractParametric, as_leaf, declared, specs
 from jaxscale.core.quantities import Quantity, Range, quantity_of
 
 
@@ -26,7 +28,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Published:
-    """A named, sourced parameter set. `note` says what a reader must know before using it."""
+    """A named, sourced parameter set. `note` says what a reader must know before using it.
+
+    `values` holds what the source gives, and nothing else: a parameter without a published value is left out.
+    """
 
     values: Mapping[str, float | tuple[float, ...]]
     source: str
@@ -82,9 +87,33 @@ def class_signature(cls: type[AbstractLaw]) -> Signature:
     return Signature(inputs, quantity_of(call.return_annotation))
 
 
-def from_published[L: AbstractLaw](cls: type[L], name: str) -> L:
-    """The law with a published parameter set. Raises `KeyError` naming the sets there are."""
+def from_published[L: AbstractLaw](cls: type[L], name: str, **given: float | tuple[float, ...]) -> L:
+    """The law with a published parameter set; `given` adds values that the set leaves out, or changes some.
+
+    What neither gives is NaN, and so is all that depends on it: a law predicts nothing from a number that nobody
+    stated. Raises `KeyError` naming the sets, or the parameters, there are.
+    """
     if name not in cls.published:
         raise KeyError(f"{cls.__name__} has no published set {name!r}; it has {sorted(cls.published)}")
+    known = specs(cls)
+    if unknown := sorted(set(given) - set(known)):
+        raise KeyError(f"{cls.__name__} has no parameter {unknown}; its parameters are {list(known)}")
+    values = {**cls.published[name].values, **given}
     build: Callable[..., L] = cls
-    return build(**cls.published[name].values)
+    return build(
+        **{field: values.get(field, jnp.full_like(as_leaf(spec.init), jnp.nan)) for field, spec in known.items()}
+    )
+
+
+def without_value(law: AbstractLaw) -> tuple[str, ...]:
+    """Names of the parameters of which `law` has no value (NaN); none of a traced law."""
+    return tuple(d.name for d in declared(law) if _known(d.value) and bool(jnp.all(jnp.isnan(d.value))))
+
+
+def require_values(law: AbstractLaw) -> None:
+    """Raises `BadInput` where a parameter of `law` has no value, as of a published set that does not give it."""
+    if missing := without_value(law):
+        raise BadInput(
+            f"{type(law).__name__} has no value of {', '.join(missing)}, so it predicts nothing; give one, as in "
+            f"from_published({type(law).__name__}, ..., {missing[0]}=...), or fit the law"
+        )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.law import AbstractLaw, require_values, signature
 from jaxscale.core.parametric import values
 from jaxscale.core.results import RESULTS
 
@@ -69,7 +69,11 @@ def quantile_table(draws: np.ndarray, q: tuple[float, ...] = QUANTILES) -> dict[
 
 
 def at_points(law: AbstractLaw, inputs: Mapping[str, Any]) -> np.ndarray:
-    """One law at points that broadcast, on the host; inputs that it does not take are left aside."""
+    """One law at points that broadcast, on the host; inputs that it does not take are left aside.
+
+    Raises `BadInput` on a law without a value of a parameter.
+    """
+    require_values(law)
     stacked = jax.tree.map(lambda x: jnp.asarray(x)[None], law)
     return np.asarray(_evaluate(stacked, {name: inputs[name] for name in signature(law).inputs})[0], np.float64)
 

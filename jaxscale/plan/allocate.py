@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.law import AbstractLaw, require_values, signature
 from jaxscale.plan.cost import AbstractCost, SixND
 from jaxscale.plan.roots import root
 from jaxscale.solve.implicit import implicit_argmin
@@ -107,13 +107,14 @@ def feasible(budget: Array, cost: AbstractCost, bounds: Bounds) -> None:
 
 
 def plannable(law: AbstractLaw) -> None:
-    """Raises `BadInput` on a law without size and data."""
+    """Raises `BadInput` on a law without size and data, or without a value of a parameter."""
     inputs = set(signature(law).inputs) - {"group"}
     if inputs not in ({"N", "D"}, {"C", "M"}):
         raise BadInput(
             f"plan: {type(law).__name__} takes {sorted(inputs)}; a compute-optimal allocation needs a law of N and D "
             "(such as Chinchilla) or of C and M (such as Gadre)"
         )
+    require_values(law)
 
 
 def log_loss_of(law: AbstractLaw, cost: AbstractCost, group: int) -> Callable[[Array, Array], Array]:

@@ -1,12 +1,13 @@
 """Checks of what a law says about itself: words, citation, units, supports, priors, published sets."""
 
+import re
 import sys
 from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 
-from jaxscale.core.law import AbstractLaw, class_signature, from_published
+from jaxscale.core.law import AbstractLaw, class_signature, from_published, without_value
 from jaxscale.core.parametric import AbstractParametric, declared, specs
 from jaxscale.laws import bibtex
 from jaxscale.testing.check import check
@@ -91,11 +92,39 @@ def published_sets_inside(law_class: type[AbstractLaw]) -> Iterator[str]:
     for name, published in law_class.published.items():
         if not published.source.strip():
             yield f"expected a source for the published set {name!r}, got an empty one"
-        yield from _outside(from_published(law_class, name), f"the published set {name!r}")
+        law = from_published(law_class, name)
+        yield from _outside(law, f"the published set {name!r}", without_value(law))
 
 
-def _outside(law: AbstractParametric, whose: str) -> Iterator[str]:
+_INVENTED = re.compile(r"\bplaceholders?\b|\b(?:is|are) ours\b")
+
+
+@check
+def published_sets_published(law_class: type[AbstractLaw]) -> Iterator[str]:
+    """A published set holds what its source gives: no stand-in for a value that was never stated.
+
+    Two signs of one: the set says so itself, or a fitted parameter has the law's own default in every set, where the
+    sets differ otherwise. Sets that do share a value name the parameter in their notes.
+    """
+    for name, published in law_class.published.items():
+        if found := _INVENTED.search(f"{published.source}; {published.note}"):
+            yield f"expected published numbers in the set {name!r}, got {found[0]!r}; leave such a value out"
+    sets = list(law_class.published.values())
+    if len(sets) < 2:
+        return
+    for parameter, spec in specs(law_class).items():
+        same = spec.estimated and all(s.values.get(parameter) == spec.init for s in sets)
+        if same and not all(re.search(rf"\b{re.escape(parameter)}\b", s.note) for s in sets):
+            yield (
+                f"expected {parameter} of every published set from its source, got the default {spec.init} in all; "
+                "leave it out, or say in every note that the sets share it"
+            )
+
+
+def _outside(law: AbstractParametric, whose: str, without: tuple[str, ...] = ()) -> Iterator[str]:
     for d in declared(law):
+        if d.name in without:
+            continue
         if not bool(jnp.all(d.spec.support.contains(d.value))):
             yield f"expected {d.name} of {whose} inside {d.spec.support}, got {d.value}"
         elif d.spec.estimated and not bool(jnp.all(jnp.isfinite(d.spec.prior.log_prob(d.value)))):

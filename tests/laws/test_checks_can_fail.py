@@ -99,6 +99,21 @@ class published_sets_inside(AbstractLaw):
     published: ClassVar = {"zero": Published({"a": 0.0}, source="nowhere")}
 
 
+class published_sets_published(AbstractLaw):
+    """A second paper's set, filled up with the default."""
+
+    a: q.Nats = _size()
+    b: q.Pure = _size()
+
+    def __call__(self, N: q.Params) -> q.Nats:
+        return self.a * jnp.exp(-self.b * jnp.log(N))
+
+    published: ClassVar = {
+        "one": Published({"a": 2.0, "b": 0.3}, source="a paper"),
+        "two": Published({"a": 2.0, "b": 0.4}, source="a paper"),
+    }
+
+
 class published_values(AbstractLaw):
     """Wrong by a factor two at the published value."""
 
@@ -250,6 +265,7 @@ BROKEN = {
     default_constructible: "every array leaf",
     starts_inside: "a of the default inside",
     published_sets_inside: "published set 'zero' inside",
+    published_sets_published: "a of every published set from its source",
     published_values: "2 within 0.001",
     bijective: "= x for a",
     prior_inside: "some outside",
@@ -298,6 +314,14 @@ def test_a_wrong_verdict_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_log_det_is_caught() -> None:
     with pytest.raises(AssertionError, match="expected log_det"):
         BY_NAME["bijective"](wrong_log_det)
+
+
+@pytest.mark.parametrize("said", ["a is a placeholder", "a and b are ours"])
+def test_a_set_that_calls_its_number_invented_is_caught(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = {"one": Published({"a": 3.0}, source="a paper", note=said)}
+    monkeypatch.setattr(published_sets_published, "published", sets)
+    with pytest.raises(AssertionError, match="expected published numbers in the set 'one'"):
+        BY_NAME["published_sets_published"](published_sets_published)
 
 
 def test_check_law_names_every_failure() -> None:

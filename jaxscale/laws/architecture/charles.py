@@ -309,7 +309,7 @@ class DiLoCoWallClock(AbstractLaw):
         name: Published(
             {"Q": 300e12, "W_0": 400e9, "eps_0": 1e-4, "W_1": bandwidth, "eps_1": latency, "bits": 16.0},
             "Charles et al. 2025, appendix on wall-clock time",
-            f"network between data centres: {bandwidth / 1e9:g} Gbit/s, {latency:g} s",
+            f"network between data centres: {bandwidth / 1e9:g} Gbit/s, {latency:g} s; one Q, W_0 and eps_0 for all",
         )
         for name, bandwidth, latency in (("high", 400e9, 1e-4), ("medium", 100e9, 1e-3), ("low", 10e9, 1e-2))
     }

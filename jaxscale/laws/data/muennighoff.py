@@ -18,7 +18,6 @@ bound $R_D^*$ from below only.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import exp
 from typing import ClassVar
 
@@ -153,12 +152,7 @@ class SmoothDataConstrained(_Repeated):
         Case({"N": 6.34e9, "D": 242e9, "U": 25e9}, 2.2256441, 1e-7, "the printed law, far from its kinks"),
         Case({"N": 8.67e9, "D": 178e9, "U": 25e9}, 2.2269634, 1e-7, "the printed law, far from its kinks"),
     )
-    published: ClassVar[Mapping[str, Published]] = {
-        name: replace(
-            printed, values={**printed.values, "w": 0.05}, note=f"{printed.note}; w, which rounds the kinks, is ours"
-        )
-        for name, printed in DataConstrained.published.items()
-    }
+    published: ClassVar[Mapping[str, Published]] = DataConstrained.published  # none of which gives a width w
 
 
 def _log_worth(log_multiple: Scalar, scale: Scalar) -> Scalar:

@@ -93,8 +93,9 @@ class _Trained(AbstractLaw):
 class PrecisionTraining(_Trained):
     """Loss of a transformer of N parameters after D tokens, trained in P_w, P_a and P_kv bits.
 
-    gamma and n hold weights, activations and key-value cache, in this order. Bits are those of integers unless the
-    set says floats. Where a format leaves less than 1 % of the exponent, the factor is held there. Fitted to 30M to
+    gamma and n hold weights, activations and key-value cache, in this order. The set's bits are those of integers; for
+    weights as floats the paper has gamma 2.8111 and n .1240, and whether the rest was refitted with them was not
+    retrieved. Where a format leaves less than 1 % of the exponent, the factor is held there. Fitted to 30M to
     220M parameters on 1.5B to 26B tokens, checked up to 1.7B parameters; beyond these the law extrapolates.
 
     Identifiability (60 runs over the domain, 0.3 % noise): to 10 %: alpha, beta, E; to a factor of 2: A, B, gamma;
@@ -153,11 +154,6 @@ class PrecisionTraining(_Trained):
             _INTEGERS,
             source="Kumar et al. 2024, appendix K, table 2",
             note="alpha and beta tied; 30M to 220M parameters on 1.5B to 26B tokens of Dolma",
-        ),
-        "floating_point_weights": Published(
-            {**_INTEGERS, "gamma": (2.8111, 2.2102, 0.9578), "n": (0.1240, 1.4072, 2.4185)},
-            source="Kumar et al. 2024: weights as floats; the rest as in `integers`",
-            note="whether A, B, E and the exponents were refitted with the float weights was not retrieved",
         ),
     }
 

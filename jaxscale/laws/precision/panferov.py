@@ -35,8 +35,9 @@ class CompressedTraining(AbstractLaw):
     """Loss of a transformer of N parameters after D tokens, trained throughout in a format of Gaussian error `gmse`.
 
     For several compressions at once give the model N times the `capacity` of all but one of them. A and B were not
-    retrieved: those of the sets are placeholders of ours, so the sets give capacities, not losses. The paper measured
-    30M to 200M parameters at 50, 100 and 200 tokens each; beyond them the law extrapolates.
+    retrieved: the published sets give capacities, and no loss until A and B are given or fitted. The defaults of A
+    and B are plausible. The paper measured 30M to 200M parameters at 50, 100 and 200 tokens each; beyond them the law
+    extrapolates.
 
     Identifiability (60 runs over the domain, 0.3 % noise): to 10 %: A, alpha, B, beta, E, F, C_r.
     """
@@ -86,14 +87,14 @@ class CompressedTraining(AbstractLaw):
     )
     published: ClassVar[Mapping[str, Published]] = {
         "llama_c4_capacity": Published(
-            {"A": 30.0, "alpha": 0.13, "B": 300.0, "beta": 0.33, "E": 1.3, "F": 0.41, "C_r": 1.39, "L_r": 1.0},
-            source="Panferov et al. 2025, Llama on C4; A and B are placeholders of ours",
-            note="for capacities, not losses; alpha +- .05, beta +- .06, E +- .5, L_r +- .7, F +- .02, C_r +- .08: "
-            "F and C_r alone are determined",
+            {"alpha": 0.13, "beta": 0.33, "E": 1.3, "F": 0.41, "C_r": 1.39, "L_r": 1.0},
+            source="Panferov et al. 2025, Llama on C4",
+            note="for capacities, not losses: without A and B; alpha +- .05, beta +- .06, E +- .5, L_r +- .7, F +- .02, "
+            "C_r +- .08: F and C_r alone are determined",
         ),
         "olmo2_capacity": Published(
-            {"A": 30.0, "alpha": 0.18, "B": 300.0, "beta": 0.26, "E": 1.4, "F": 0.37, "C_r": 1.24, "L_r": 0.84},
-            source="Panferov et al. 2025, OLMo 2; A and B are placeholders of ours",
-            note="for capacities, not losses; L_r +- .10, F +- .04, C_r +- .13",
+            {"alpha": 0.18, "beta": 0.26, "E": 1.4, "F": 0.37, "C_r": 1.24, "L_r": 0.84},
+            source="Panferov et al. 2025, OLMo 2",
+            note="for capacities, not losses: without A and B; L_r +- .10, F +- .04, C_r +- .13",
         ),
     }

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxscale.core.law import AbstractLaw, class_signature, from_published
+from jaxscale.core.law import AbstractLaw, class_signature, from_published, without_value
 from jaxscale.core.quantities import Quantity
 from jaxscale.report.plots import style
 
@@ -19,7 +19,7 @@ _LEVELS = (0.1, 0.5, 0.9)  # shares of the range of the second input
 def law_curves(cls: type[AbstractLaw]) -> Figure:
     """The prediction along the first input, at three values of the second; the others stay in the middle.
 
-    A law of one input shows its published sets instead, the first five of them.
+    A law of one input shows its published sets instead, the first five that give all its parameters.
     """
     shape = class_signature(cls)
     ranges = {name: cls.domain.get(name, quantity.usual) for name, quantity in shape.inputs.items()}
@@ -32,8 +32,9 @@ def law_curves(cls: type[AbstractLaw]) -> Figure:
         ]
         curves = [(f"{other} = {float(value):.3g}", cls(), {**middle, other: value}) for other, value in levels]
     else:
-        names = list(itertools.islice(cls.published, _SETS))
-        curves = [(name, from_published(cls, name), middle) for name in names] or [("default", cls(), middle)]
+        sets = ((name, from_published(cls, name), middle) for name in cls.published)
+        complete = itertools.islice((one for one in sets if not without_value(one[1])), _SETS)
+        curves = list(complete) or [("default", cls(), middle)]
     figure = style.figure(4.6, 3.1)
     ax = figure.subplots()
     for colour, (label, law, inputs) in zip(style.COLOURS, curves, strict=False):

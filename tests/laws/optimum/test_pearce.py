@@ -13,11 +13,21 @@ SETS = tuple(PearceSize.published)
 
 @pytest.mark.parametrize("name", SETS)
 def test_passes_through_the_anchor_with_the_printed_exponent(name: str, eps: float) -> None:
-    size, tokens = from_published(PearceSize, name), from_published(PearceTokens, name)
+    size = from_published(PearceSize, name, N1=2e8, C1=3e19)
+    tokens = from_published(PearceTokens, name, D1=2.5e10, C1=3e19)
     for law, anchor, exponent in ((size, size.N1, size.a), (tokens, tokens.D1, tokens.b)):
         np.testing.assert_allclose(law(law.C1), anchor, rtol=2 * eps)
         ratio = law(100 * law.C1) / law(law.C1)
         np.testing.assert_allclose(ratio, 100 ** float(exponent), rtol=32 * eps)
+
+
+def test_only_the_task_of_the_paper_s_run_has_an_anchor() -> None:
+    """894M parameters at 1.58e21 FLOP were a world model at 256 tokens per image; agents need runs of theirs."""
+    C = jnp.asarray(1.58e21)
+    for name in SETS:
+        answers = [from_published(law, name)(C) for law in (PearceSize, PearceTokens)]
+        assert all(bool(jnp.isnan(answer)) == (name != "pearce2025_wm_token_256") for answer in answers), name
+        assert "C1" not in PearceSize.published[name].values or name == "pearce2025_wm_token_256"
 
 
 def test_separate_regressions_on_one_count_of_compute_add_up_to_one() -> None:

@@ -24,6 +24,14 @@ def test_an_ideal_code_has_the_capacity_of_its_bits(name: str, eps: float) -> No
         assert float(law.capacity(rate_distortion(*numbers(bits)))) == pytest.approx(want, rel=32 * eps)
 
 
+@pytest.mark.parametrize("name", CompressedTraining.published)
+def test_the_paper_s_sets_give_no_loss(name: str) -> None:
+    """A and B were not published: a loss needs them from somebody."""
+    N, D, gmse = numbers(1e9, 1e11, 0.0115)
+    assert np.isnan(float(from_published(CompressedTraining, name)(N, D, gmse)))
+    assert np.isfinite(float(from_published(CompressedTraining, name, A=30.0, B=300.0)(N, D, gmse)))
+
+
 def test_error_for_inverts_capacity() -> None:
     law, (rho,) = CompressedTraining(), numbers(0.7)
     eps = float(jnp.finfo(rho.dtype).eps)
