@@ -19,7 +19,8 @@ class Quantity:
     `domain` is where an input of this kind can lie: laws are checked all over it. `typical` is where the runs of
     one study lie (default: the domain): laws get their parameters back from runs drawn there. A law that is stated
     for less says so in its own `domain`. Ranges are even in the logarithm, and in the number itself where
-    `positive` is False.
+    `positive` is False. `nothing` admits zero beside them: the baseline of a quantity that is positive otherwise, such
+    as no datastore.
     """
 
     unit: str
@@ -27,6 +28,16 @@ class Quantity:
     positive: bool = True
     domain: Range | None = None
     typical: Range | None = None
+    nothing: bool = False
+
+    @property
+    def signed(self) -> bool:
+        """Whether it takes negative values."""
+        return not self.positive and self.widest[0] < 0
+
+    def refuses(self, values: Any) -> Any:
+        """Elementwise, whether a value is too low for this quantity."""
+        return values <= 0 if self.positive and not self.nothing else (values < 0) & (not self.signed)
 
     @property
     def widest(self) -> Range:

@@ -4,6 +4,7 @@ Points come from an additive recurrence (Roberts 2018: multiples of powers of th
 which needs no random key and covers every coordinate evenly.
 """
 
+import dataclasses
 import functools
 from typing import Any, get_args
 
@@ -15,6 +16,8 @@ from jaxtyping import Array, Float
 from jaxscale.core.law import AbstractLaw, class_signature
 from jaxscale.core.parametric import Declared, declared, replace
 from jaxscale.core.quantities import Quantity, Range
+
+_ZERO = 1 / 8  # the share of zeros of an input that may be nothing
 
 
 def law_and_inputs[L: AbstractLaw](law_class: type[L], n: int) -> tuple[L, dict[str, Array]]:
@@ -81,7 +84,13 @@ def _inputs(law_class: type[AbstractLaw], u: np.ndarray, dtype: Any) -> dict[str
 
 
 def spread(quantity: Quantity, within: Range, u: np.ndarray) -> np.ndarray:
-    """Numbers in `within` from u in (0, 1): even in the logarithm where the quantity is positive."""
+    """Numbers in `within` from u in (0, 1): even in the logarithm where the quantity is positive.
+
+    Of a quantity that may be nothing an eighth of them is zero.
+    """
+    if quantity.nothing:
+        rest = spread(dataclasses.replace(quantity, nothing=False), within, np.maximum(u - _ZERO, 0) / (1 - _ZERO))
+        return np.where(u < _ZERO, 0.0, rest)
     low, high = within
     if quantity.positive:
         return np.exp(np.log(low) + (np.log(high) - np.log(low)) * u)

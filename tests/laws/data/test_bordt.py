@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from jaxscale.laws.data.bordt import Contamination, retained
 
@@ -13,10 +14,22 @@ def numbers(*values: float) -> list[jax.Array]:
 
 
 def test_odds_by_hand(eps: float) -> None:
-    """Round exponents: at r = 4 r_0, 4e9 params and 8e10 tokens the odds grow by 1 + 4 x 2 / 2."""
-    law = Contamination(r_0=3.0, a=1.0, b=0.5, c=0.5)
-    y = float(law(*numbers(12.0, 4e9, 8e10, 0.5)))
-    assert y / (1 - y) == pytest.approx(5.0, rel=200 * eps)
+    """Round exponents: at r = 4 r_0 and 8e10 tokens, 20 per parameter, the odds grow by 1 + 4 x 2; at 40, by 4 x 2 / e.
+
+    Of runs of 20 tokens per parameter nothing is forgotten beyond the reference's share.
+    """
+    law = Contamination(r_0=3.0, a=1.0, c=0.5, m=20.0)
+    for N, grown in ((4e9, 9.0), (2e9, 1 + 8 / np.e)):
+        y = float(law(*numbers(12.0, N, 8e10, 0.5)))
+        assert y / (1 - y) == pytest.approx(grown, rel=200 * eps)
+
+
+def test_no_repeats_are_no_gain_and_have_derivatives() -> None:
+    law = Contamination()
+    at = numbers(0.0, 1e9, 2e10, 0.45)
+    assert float(law(*at)) == pytest.approx(0.45, rel=1e-6)
+    slopes = jax.grad(lambda law, r, *rest: law(r, *rest), argnums=(0, 1))(law, *at)
+    assert all(float(slope) == 0 for slope in jax.tree.leaves(slopes))
 
 
 def test_never_below_the_holdout_and_never_above_one() -> None:
@@ -29,13 +42,38 @@ def test_never_below_the_holdout_and_never_above_one() -> None:
 
 
 def test_tokens_that_wash_out(eps: float) -> None:
-    """The law at the answer gives the excess, and tokens go with repeats to the a / c."""
+    """The law at the answer gives the excess, more tokens less, and more repeats need more tokens."""
     law = Contamination()
-    tokens = law.washed_out(*numbers(12.0, 1e9, 0.45, 0.02))
-    # y is near .5 and known to eps; the excess is .02, its rounding that of y.
-    assert float(law(*numbers(12.0, 1e9), tokens, *numbers(0.45))) - 0.45 == pytest.approx(0.02, abs=200 * eps)
-    more = law.washed_out(*numbers(24.0, 1e9, 0.45, 0.02))
-    assert float(more / tokens) == pytest.approx(2 ** float(law.a / law.c), rel=200 * eps)
+    answers = []
+    for r in (12.0, 24.0, 144.0):
+        tokens = law.washed_out(*numbers(r, 1e9, 0.45, 0.02))
+        # y is near .5 and known to eps; the excess is .02, its rounding that of y.
+        assert float(law(*numbers(r, 1e9), tokens, *numbers(0.45))) - 0.45 == pytest.approx(0.02, abs=200 * eps)
+        assert float(law(*numbers(r, 1e9), 1.1 * tokens, *numbers(0.45))) - 0.45 < 0.02
+        answers.append(float(tokens))
+    assert answers == sorted(answers)
+
+
+def test_tokens_that_wash_out_agree_with_scipy() -> None:
+    """The larger root of the excess in D, by bracketing from the tokens at which the gain is largest."""
+    law = Contamination()
+    for r, N, excess in ((12.0, 124e6, 0.014), (32.0, 124e6, 0.05), (144.0, 1.6e9, 0.3)):
+        most = float(law.c * law.m) * N
+
+        def off(log_D: float, r: float = r, N: float = N, excess: float = excess) -> float:
+            return float(law(*numbers(r, N, np.exp(log_D), 0.46))) - 0.46 - excess
+
+        expected = np.exp(brentq(off, np.log(most), np.log(100 * most), xtol=1e-12))
+        # Accuracies of .5 round by eps, an excess of .014 of them by 1e-5 in float32, and D goes with the gain's log.
+        assert float(law.washed_out(*numbers(r, N, 0.46, excess))) == pytest.approx(expected, rel=1e-4)
+
+
+def test_nothing_to_wash_out_where_no_run_gains_so_much() -> None:
+    """At its most, c m tokens per parameter, one repeat of a small model gains less than that."""
+    law = Contamination()
+    assert float(law.washed_out(*numbers(1.0, 1e8, 0.45, 0.2))) == 0
+    slope = jax.grad(lambda e: law.washed_out(*numbers(1.0, 1e8, 0.45), e))(jnp.asarray(0.2))
+    assert float(slope) == 0
 
 
 def test_retained_is_the_product_of_later_decays(eps: float) -> None:
