@@ -105,10 +105,12 @@ def points_of(law: AbstractLaw, inputs: Mapping[str, Any], groups: Sequence[str]
             found[name] = _group(list(groups), inputs[name])
             continue
         value = np.atleast_1d(np.asarray(inputs[name], np.float64))
-        bad = ~np.isfinite(value) | ((value <= 0) if quantity.positive else False)
+        bad = ~np.isfinite(value) | quantity.refuses(value)
         if bad.any():
+            from_zero = quantity.nothing or not quantity.positive
+            kind = "finite" if quantity.signed else "non-negative finite" if from_zero else "positive finite"
             raise BadInput(
-                f"forecast: {name} must be a positive finite number of {quantity.unit or 'units'}, "
+                f"forecast: {name} must be a {kind} number of {quantity.unit or 'units'}, "
                 f"got {value[bad][0]:g}; check the unit"
             )
         found[name] = value

@@ -78,7 +78,8 @@ def _lines(problem: FitProblem) -> tuple[str, ...]:
     """Pairs of inputs that lie on one line in logarithms: a ray (slope 1, fixed ratio) or a frontier."""
     runs, used = problem.runs, np.asarray(problem.runs.weight) > 0
     quantities = signature(problem.template.law).inputs
-    names = [n for n in quantities if n in runs.inputs and quantities[n].positive]
+    named = [n for n in quantities if n in runs.inputs and quantities[n].positive]
+    names = [n for n in named if np.all(np.asarray(runs.inputs[n])[used] > 0)]  # zero is on no line in logarithms
     found = []
     for i, first in enumerate(names):
         for second in names[i + 1 :]:

@@ -106,8 +106,9 @@ def _spread(problem: FitProblem, u: Float[Array, " d"]) -> AbstractLaw:
         if d.spec.within is None:
             new[d.name] = d.spec.prior.quantile(part)
         else:
-            logs = jnp.log(problem.runs.inputs[d.spec.within])
-            new[d.name] = jnp.exp(jnp.min(logs) + part * (jnp.max(logs) - jnp.min(logs)))
+            x = problem.runs.inputs[d.spec.within]
+            low = jnp.log(jnp.min(jnp.where(x > 0, x, jnp.max(x))))  # runs with nothing of it have no logarithm
+            new[d.name] = jnp.exp(low + part * (jnp.log(jnp.max(x)) - low))
     return replace(problem.template.law, new)
 
 

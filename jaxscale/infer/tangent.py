@@ -127,7 +127,8 @@ def _unexplained(fit: Fit, law: Linear, residual: np.ndarray) -> tuple[np.ndarra
 
     Of few runs they would leave next to nothing: then the law alone, or none, is taken off.
     """
-    logs = [np.log(np.asarray(law.inputs[k], np.float64)) for k, q in signature(fit.law).inputs.items() if q.positive]
+    scaled = [np.asarray(law.inputs[k], np.float64) for k, q in signature(fit.law).inputs.items() if q.positive]
+    logs = [np.log(x) for x in scaled if np.all(x > 0)]
     flat = [(x - x.mean()) / (x.std() or 1.0) for x in logs]
     bends = [a * b for i, a in enumerate(flat) for b in flat[i:]]
     size = np.linalg.norm(law.jacobian, axis=0)

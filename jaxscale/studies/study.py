@@ -11,7 +11,7 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import Signature
 from jaxscale.core.quantities import Quantity
 from jaxscale.core.runs import Runs
-from jaxscale.studies import checks, reading
+from jaxscale.studies import checks, reading, units
 from jaxscale.studies.convert import CANONICAL
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
@@ -65,7 +65,8 @@ class Study:
     @classmethod
     def from_arrays(cls, name: str, columns: Mapping[str, Any], loss: Any, **options: Any) -> Self:
         """From arrays of shape (n,) already in canonical units, by symbol, and their losses (simulations)."""
-        mapping = {symbol: f"{symbol}[{CANONICAL.get(symbol, '1')}]" for symbol in columns}
+        # D, M and S are in the unit of whichever law takes them.
+        mapping = {symbol: f"{symbol}[{CANONICAL[symbol] if symbol in 'NC' else '1'}]" for symbol in columns}
         chosen = options_of({"name": name, "source": name, **options})
         return cls(**reading.read({**columns, "loss": loss}, {**mapping, "loss": "loss"}, chosen))
 
@@ -143,7 +144,7 @@ class Study:
     def _input(self, symbol: str, wanted: Quantity) -> np.ndarray:
         if symbol in self.columns:
             values, unit = self.columns[symbol], self.units[symbol]
-        elif symbol == "M" and {"N", "D"} <= set(self.columns):
+        elif symbol == "M" and wanted.unit == CANONICAL["M"] and {"N", "D"} <= set(self.columns):
             values, unit = self.columns["D"] / self.columns["N"], "tokens/param"
         elif symbol in self.table:
             values, unit = checks.numbers(symbol, self.table[symbol], self.rows, suffixes=False)[0], ""
@@ -155,12 +156,16 @@ class Study:
                 f"the law needs {symbol} ({wanted.doc}), and {self.name!r} has {', '.join(self.columns)}; "
                 f"map a column ({symbol}=column[unit]){also}"
             )
-        if unit and wanted.unit and unit != wanted.unit:
+        if unit and unit.casefold() != wanted.unit.casefold() and (wanted.unit or not units.known(unit)):
+            right = f"[{wanted.unit}]" if wanted.unit else " without one"
+            scaled = f" or, scaled, [B {wanted.unit}]" if wanted.unit else ""
             raise BadInput(
-                f"the law takes {symbol} in {wanted.unit}, but {self.name!r} has it in {unit}; map another column to it"
+                f"the law takes {symbol} in {wanted.unit or 'plain numbers'}, but {self.name!r} has it in {unit}; "
+                f"correct the unit ({symbol}=column{right}{scaled}) or map another column to it"
             )
-        if wanted.positive:
-            checks.positive(symbol, values, self.rows, symbol)
+        if wanted.refuses(values).any():
+            bound = checks.non_negative if wanted.nothing or not wanted.positive else checks.positive
+            bound(symbol, values, self.rows, symbol)
         return values
 
     def summary(self) -> dict[str, str]:

@@ -28,7 +28,7 @@ from jaxscale.laws.precision.panferov import CompressedTraining
 Beside = Callable[[str, object, object], None]
 BITS = (2, 3, 4, 8)
 MAIN = ("HadamardTrustQuantizer", "HalfHadamardTrustQuantizer", "NoQuantizer")
-FULL = 1e-9  # the error of bf16 where it counts as none: its capacity is 1 to 1e-6
+FULL = 0.0  # the error of bf16, which counts as none
 
 
 class PerFormat(AbstractLaw):

@@ -11,9 +11,10 @@ that direct feedback alignment has the larger loss at every compute, and never p
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
@@ -22,9 +23,14 @@ from jaxscale.core.law import AbstractLaw, Case
 from jaxscale.core.numerics import power_ratio
 from jaxscale.core.parametric import param
 
+FROZEN = q.Quantity("params", "frozen parameters of a model", domain=(1e6, 1e13), typical=(1e7, 1e10), nothing=True)
+Frozen = Annotated[Float[Array, ""], FROZEN]
+
 
 class FrozenParameters(AbstractLaw):
     """Loss of a transformer with N trainable and F frozen parameters, embeddings excluded, on ample data.
+
+    F = 0 is the paper's baseline, a model that is trained whole.
 
     No coefficients were retrieved: the defaults are those of Kaplan et al. 2020 for N alone and, so that there is
     something to estimate, a worth of one tenth. Near the paper's kappa = 0 its logarithm has no lower bound.
@@ -42,10 +48,10 @@ class FrozenParameters(AbstractLaw):
         s.positive, init=0.1, prior=p.LogNormal(0.05, 2.0), doc="worth of a frozen parameter", symbol=r"\kappa"
     )
 
-    def __call__(self, N: q.Params, F: q.Params) -> q.Nats:
+    def __call__(self, N: q.Params, F: Frozen) -> q.Nats:
         return power_ratio(self.Nc, self.effective_parameters(N, F), self.alpha_N)
 
-    def effective_parameters(self, N: q.Params, F: q.Params) -> q.Params:
+    def effective_parameters(self, N: q.Params, F: Frozen) -> q.Params:
         """Trainable parameters that would do as well."""
         return N + self.kappa * F
 
@@ -61,6 +67,7 @@ class FrozenParameters(AbstractLaw):
     domain: ClassVar[Mapping[str, q.Range]] = {"N": (1e6, 1e10), "F": (1e6, 1e10)}
     cases: ClassVar[tuple[Case, ...]] = (
         Case({"N": 8.7e13, "F": 1e13}, 1.0, 1e-14, "N + 0.1 F = Nc"),
+        Case({"N": 8.8e13, "F": 0.0}, 1.0, 1e-14, "nothing frozen, N = Nc"),
         Case({"N": 4.4e3, "F": 4.4e4}, 10**0.76, 1e-13, "ten decades below Nc"),
     )
 

@@ -9,9 +9,10 @@ fitted only. Compute counts $6ND$ for training and $2 N_r R$ for one pass of the
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
@@ -23,10 +24,14 @@ from jaxscale.laws.compute import FLOP_PER_PARAM_TOKEN
 
 _ENCODE = 2.0
 """FLOP per parameter and token of a forward pass."""
+DATASTORE = q.Quantity("tokens", "tokens of a datastore", domain=(1e8, 1e14), typical=(1e9, 1.4e12), nothing=True)
+Datastore = Annotated[Float[Array, ""], DATASTORE]
 
 
 class RetrievalDatastore(AbstractLaw):
     """Loss of a transformer with N parameters after D tokens that retrieves from a datastore of R tokens.
+
+    R = 0 is the paper's baseline, the model alone.
 
     Not published, and no coefficients were: the defaults are plausible. N_r, the size of the retriever, is not
     fitted; its default is a recollection of the order of the paper's, unverified.
@@ -50,22 +55,22 @@ class RetrievalDatastore(AbstractLaw):
         s.positive, init=1.77e8, prior=p.LogNormal(1.77e8, 1.0), doc="size of the retriever", estimated=False
     )
 
-    def __call__(self, N: q.Params, D: q.Tokens, R: q.Tokens) -> q.Nats:
+    def __call__(self, N: q.Params, D: q.Tokens, R: Datastore) -> q.Nats:
         return self._alone(N, D) * jnp.exp(-self.gamma * jnp.log1p(R / self.R_0))
 
     def _alone(self, N: q.Params, D: q.Tokens) -> q.Nats:
         return self.E + self.A * power(N, -self.alpha) + self.B * power(D, -self.beta)
 
-    def compute(self, N: q.Params, D: q.Tokens, R: q.Tokens) -> q.Flops:
+    def compute(self, N: q.Params, D: q.Tokens, R: Datastore) -> q.Flops:
         """FLOP to train the model and to encode the datastore once."""
         return FLOP_PER_PARAM_TOKEN * N * D + _ENCODE * self.N_r * R
 
-    def worth_in_tokens(self, N: q.Params, D: q.Tokens, R: q.Tokens) -> q.Tokens:
+    def worth_in_tokens(self, N: q.Params, D: q.Tokens, R: Datastore) -> q.Tokens:
         """Training tokens that would do as well without a datastore; infinite where none would."""
         data = self(N, D, R) - self.E - self.A * power(N, -self.alpha)
         return jnp.where(data > 0, jnp.exp((jnp.log(self.B) - jnp.log(jnp.maximum(data, 0))) / self.beta), jnp.inf)
 
-    def balanced_datastore(self, N: q.Params, D: q.Tokens) -> q.Tokens:
+    def balanced_datastore(self, N: q.Params, D: q.Tokens) -> Datastore:
         r"""R at which the next FLOP lowers the loss as much in the datastore as in training; 0 where it never does.
 
         The slopes of ln L by compute agree there:
@@ -78,5 +83,6 @@ class RetrievalDatastore(AbstractLaw):
     cite: ClassVar[str] = "shao2024scaling"
     domain: ClassVar[Mapping[str, q.Range]] = {"R": (1e8, 1.4e12)}
     cases: ClassVar[tuple[Case, ...]] = (
+        Case({"N": 1.0, "D": 1.0, "R": 0.0}, 1.69 + 406.4 + 410.7, 1e-14, "without a datastore, E + A + B"),
         Case({"N": 1.0, "D": 1.0, "R": 3e9}, (1.69 + 406.4 + 410.7) * 2**-0.02, 1e-14, "1 + R/R_0 is 2 at R_0"),
     )

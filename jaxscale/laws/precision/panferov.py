@@ -26,7 +26,11 @@ from jaxscale.core.numerics import power
 from jaxscale.core.parametric import param
 
 GAUSSIAN_ERROR = q.Quantity(
-    "", "mean squared error that a format leaves of a standard Gaussian", domain=(1e-8, 0.5), typical=(1e-4, 0.4)
+    "",
+    "mean squared error that a format leaves of a standard Gaussian",
+    domain=(1e-8, 0.5),
+    typical=(1e-4, 0.4),
+    nothing=True,
 )
 GaussianError = Annotated[Float[Array, ""], GAUSSIAN_ERROR]
 
@@ -34,10 +38,10 @@ GaussianError = Annotated[Float[Array, ""], GAUSSIAN_ERROR]
 class CompressedTraining(AbstractLaw):
     """Loss of a transformer of N parameters after D tokens, trained throughout in a format of Gaussian error `gmse`.
 
-    For several compressions at once give the model N times the `capacity` of all but one of them. A and B were not
-    retrieved: the published sets give capacities, and no loss until A and B are given or fitted. The defaults of A
-    and B are plausible. The paper measured 30M to 200M parameters at 50, 100 and 200 tokens each; beyond them the law
-    extrapolates.
+    Full precision is gmse = 0. For several compressions at once give the model N times the `capacity` of all but one of
+    them. A and B were not retrieved: the published sets give capacities, and no loss until A and B are given or fitted.
+    The defaults of A and B are plausible. The paper measured 30M to 200M parameters at 50, 100 and 200 tokens each;
+    beyond them the law extrapolates.
 
     Identifiability (60 runs over the domain, 0.3 % noise): to 10 %: A, alpha, B, beta, E, F, C_r.
     """
@@ -70,13 +74,15 @@ class CompressedTraining(AbstractLaw):
         return self.capacity(gmse) / bits
 
     def _log_capacity(self, gmse: GaussianError) -> q.Pure:
-        ideal_bits = -jnp.log(gmse) / log(4)
-        return jnp.log(self.L_r) + self.C_r * jnp.log(jnp.tanh(self.F * ideal_bits))
+        rounded = gmse > 0  # no error has infinite bits, of which F has no derivative
+        ideal_bits = -jnp.log(jnp.where(rounded, gmse, 0.5)) / log(4)
+        return jnp.log(self.L_r) + jnp.where(rounded, self.C_r * jnp.log(jnp.tanh(self.F * ideal_bits)), 0)
 
     cite: ClassVar[str] = "panferov2025unified"
     reproduced_on: ClassVar[tuple[str, ...]] = ("quest_precision",)
     domain: ClassVar[Mapping[str, q.Range]] = {"N": (3e7, 1e10), "D": (1e9, 1e12), "gmse": (1e-5, 0.4)}
     cases: ClassVar[tuple[Case, ...]] = (
+        Case({"N": 1e8, "D": 1e10, "gmse": 0.0}, 30 * 1e8**-0.18 + 300 * 1e10**-0.26 + 1.4, 1e-14, "full precision"),
         # tanh(ln 3 / 2) = 1/2: an error of 4^-(ln 3 / 2 F) has capacity 2^-C_r.
         Case(
             {"N": 1e8, "D": 1e10, "gmse": 4 ** (-log(3) / (2 * 0.37))},
@@ -89,8 +95,8 @@ class CompressedTraining(AbstractLaw):
         "llama_c4_capacity": Published(
             {"alpha": 0.13, "beta": 0.33, "E": 1.3, "F": 0.41, "C_r": 1.39, "L_r": 1.0},
             source="Panferov et al. 2025, Llama on C4",
-            note="for capacities, not losses: without A and B; alpha +- .05, beta +- .06, E +- .5, L_r +- .7, F +- .02, "
-            "C_r +- .08: F and C_r alone are determined",
+            note="for capacities, not losses: without A and B; alpha +- .05, beta +- .06, E +- .5, L_r +- .7, "
+            "F +- .02, C_r +- .08: F and C_r alone are determined",
         ),
         "olmo2_capacity": Published(
             {"alpha": 0.18, "beta": 0.26, "E": 1.4, "F": 0.37, "C_r": 1.24, "L_r": 0.84},

@@ -2,15 +2,23 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import signature
 from jaxscale.laws.architecture.chatelain import FrozenParameters, needed_saving
 from jaxscale.laws.loss.kaplan import KaplanN
+from jaxscale.studies import Study
 
 RNG = np.random.default_rng(0)
+
+
+def predict_one(law: FrozenParameters, inputs: dict[str, jax.Array]) -> jax.Array:
+    return law(**inputs)
 
 
 def test_equals_the_printed_formula(agree: Callable[..., None]) -> None:
@@ -22,6 +30,23 @@ def test_equals_the_printed_formula(agree: Callable[..., None]) -> None:
 def test_frozen_parameters_count_for_nothing_or_in_full(kappa: float, size: float, eps: float) -> None:
     got = FrozenParameters(kappa=kappa)(jnp.asarray(1e9), jnp.asarray(3e9))
     np.testing.assert_allclose(got, KaplanN()(jnp.asarray(size)), rtol=8 * eps * np.log(8.8e13))
+
+
+def test_a_table_may_hold_the_baseline_without_frozen_parameters() -> None:
+    """The paper's own: N trained whole is Kaplan's law, with derivatives; fewer than none is refused."""
+    table = {"N": [1e8, 1e9], "F": [0.0, 3e9], "loss": [3.0, 2.4]}
+    study = Study.read(table, {"N": "N[params]", "F": "F[params]", "loss": "loss"})
+    law = FrozenParameters(kappa=0.3)
+    runs = study.runs(signature(law))
+    value, (slope, at) = jax.value_and_grad(predict_one, argnums=(0, 1))(law, {n: x[0] for n, x in runs.inputs.items()})
+    np.testing.assert_allclose(value, KaplanN()(jnp.asarray(1e8)), rtol=1e-5)
+    assert float(slope.kappa) == 0
+    # d ln L / d ln N is -alpha_N, and a frozen parameter is worth kappa trainable ones.
+    np.testing.assert_allclose(float(at["N"]) * 1e8 / float(value), -0.076, rtol=1e-5)
+    np.testing.assert_allclose(float(at["F"] / at["N"]), 0.3, rtol=1e-5)
+    worse = Study.read({**table, "F": [-1.0, 3e9]}, {"N": "N", "F": "F", "loss": "loss"})
+    with pytest.raises(BadInput, match="row 1, column 'F': expected F of zero or more, got -1"):
+        worse.runs(signature(law))
 
 
 @pytest.mark.parametrize(("kappa", "pays"), [(0.5, False), (0.8, True)])

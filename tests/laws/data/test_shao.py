@@ -5,8 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxscale.core.errors import BadInput
+from jaxscale.core.law import signature
+from jaxscale.infer.forecast import points_of
 from jaxscale.laws.data.shao import RetrievalDatastore
 from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.studies import Study
 
 
 def scalars(*values: float) -> tuple[jax.Array, ...]:
@@ -18,6 +22,24 @@ def test_without_a_datastore_it_is_the_law_of_hoffmann(eps: float) -> None:
     other = Chinchilla(*(getattr(law, name) for name in ("E", "A", "B", "alpha", "beta")))
     N, D = scalars(1e9, 2e10)
     np.testing.assert_allclose(float(law(N, D, jnp.asarray(0.0))), float(other(N, D)), rtol=4 * eps)
+
+
+def test_a_table_may_hold_the_baseline_without_a_datastore() -> None:
+    law = RetrievalDatastore()
+    table = {"N": [1e9, 1e9], "D": [2e10, 2e10], "R": [0.0, 1e11], "loss": [2.8, 2.7]}
+    mapping = {"N": "N[params]", "D": "D[tokens]", "R": "R[tokens]", "loss": "loss"}
+    runs = Study.read(table, mapping).runs(signature(law))
+    slopes = jax.grad(lambda law, inputs: law(**inputs), argnums=(0, 1))(law, {n: x[0] for n, x in runs.inputs.items()})
+    assert all(bool(jnp.isfinite(slope)) for slope in jax.tree.leaves(slopes))
+    # The first token: -gamma L / R_0.
+    alone = float(law(*scalars(1e9, 2e10, 0.0)))
+    np.testing.assert_allclose(float(slopes[1]["R"]), -0.02 * alone / 3e9, rtol=1e-5)
+    worse = Study.read({**table, "R": [-1.0, 1e11]}, mapping)
+    with pytest.raises(BadInput, match="row 1, column 'R': expected R of zero or more, got -1"):
+        worse.runs(signature(law))
+    assert points_of(law, {"N": 1e9, "D": 2e10, "R": 0.0}, ())["R"] == 0
+    with pytest.raises(BadInput, match="R must be a non-negative finite number of tokens, got -1"):
+        points_of(law, {"N": 1e9, "D": 2e10, "R": -1.0}, ())
 
 
 def test_straight_in_logarithms_beyond_the_threshold() -> None:
