@@ -41,18 +41,23 @@ def canonical(
         lacking = [s for s in needed if s not in columns]
         if lacking:
             raise BadInput(f"{symbol}={mapping[symbol]} needs {lacking[0]}, which is not mapped; map a column to it")
+        for s in needed:
+            if s in names and not units.usual(_unit(mapping, s), s):
+                raise BadInput(f"{symbol}={mapping[symbol]} is not for {s} in {unit_of[s]}; map a column to {symbol}")
         a, b = (columns[s] for s in (needed if symbol == "C" else ["C", *(s for s in needed if s != "C")]))
         columns[symbol] = training_flops(a, b) if symbol == "C" else a / (FLOP_PER_PARAM_TOKEN * b)
         unit_of[symbol] = CANONICAL[symbol]
         sheet.done.append(f"{symbol} = {formula}")
-    if {"N", "D", "C"} <= set(names):
+    ordinary = [s for s in "NDC" if s in names and units.usual(_unit(mapping, s), s)]
+    if len(ordinary) == 3:
         checks.compute_agrees(columns["N"], columns["D"], columns["C"], names, sheet.rows)
-    for symbol, name in names.items():
-        if symbol in ("N", "D", "C"):
-            checks.plausible(
-                symbol, name, columns[symbol], units.count_unit(units.split_unit(mapping[symbol])[1], symbol)
-            )
+    for symbol in ordinary:
+        checks.plausible(symbol, names[symbol], columns[symbol], _unit(mapping, symbol))
     return columns, unit_of, names
+
+
+def _unit(mapping: Mapping[str, str], symbol: str) -> units.CountUnit:
+    return units.count_unit(units.split_unit(mapping[symbol])[1], symbol)
 
 
 def _count(sheet: Sheet, symbol: str, name: str, text: str | None, _: Options) -> tuple[np.ndarray, str]:
@@ -62,7 +67,7 @@ def _count(sheet: Sheet, symbol: str, name: str, text: str | None, _: Options) -
             f"column {name!r}: its cells carry suffixes (1.3B) and the mapping the unit [{text}]; state the scale once"
         )
     values = sheet.numbers(name, suffixes=True)
-    if symbol in CANONICAL:
+    if symbol in units.USUAL and units.usual(unit, symbol):
         checks.positive(name, values, sheet.rows, symbol)
     if unit.scale != 1.0:
         sheet.done.append(f"{symbol} = {name} x {unit.scale:g}")

@@ -39,14 +39,18 @@ _PFLOP_DAYS = {"pfd", "pf-day", "pf-days", "pflop-day", "pflop-days", "pflops-da
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _CELL = re.compile(rf"\s*({_NUMBER})\s*([kKmMbBgGtT])?\s*")
 _COUNT = re.compile(
-    rf"(?P<scale>{_NUMBER}|(?:thousand|million|billion|trillion)s?|[kmbgtpezy])?\s*(?P<word>[a-z/]+)?", re.IGNORECASE
+    rf"(?P<scale>{_NUMBER}|(?:thousand|million|billion|trillion)s?|[kmbgtpezy])?(?P<gap>\s*)(?P<word>[a-z/-]+)?",
+    re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"(?P<column>.*\S)\s*\[(?P<unit>[^\[\]]*)\]\s*")
 
 
 @dataclass(frozen=True)
 class CountUnit:
-    """`scale` turns a cell into the canonical unit; `word` is that unit, empty where none was named."""
+    """`scale` turns a cell into the canonical unit; `word` is that unit, empty where none was named.
+
+    A word that is not known here stands as it was written: it may be the unit of a law that is not known here either.
+    """
 
     scale: float = 1.0
     word: str = ""
@@ -90,32 +94,47 @@ def split_unit(text: str) -> tuple[str, str | None]:
 
 
 def count_unit(unit: str | None, symbol: str) -> CountUnit:
-    """The unit of a count or of compute. Raises `BadInput` on one that is not known or not that of `symbol`."""
+    """The unit of a count or of compute. Raises `BadInput` on what reads as no unit, or as another one than of N or C.
+
+    Which unit any other symbol is in, the law says that takes it.
+    """
     if unit is None:
         return CountUnit()
     if unit.lower().replace(" ", "") in _PFLOP_DAYS:
         return _checked(CountUnit(_PFLOP_DAY, "FLOP", stated=True), symbol, unit)
     found = _COUNT.fullmatch(unit)
-    scale, word = (found["scale"], (found["word"] or "").lower()) if found else (None, "?")
-    if found and scale and word and scale.lower() + word in _WORDS:  # "tokens" is not tera-"okens"
-        scale, word = None, scale.lower() + word
-    if word and word not in _WORDS:
+    if not found:
         raise BadInput(
             f"{symbol}: unit [{unit}] is not known; write a scale (K, M, B, T, P, E, 1e9), a word (params, tokens, "
             "FLOP, steps, samples, layers, ...), both ([B tokens]), or PF-days for compute"
         )
-    return _checked(CountUnit(_scale(scale), _WORDS.get(word, ""), stated=True), symbol, unit)
+    scale, word = found["scale"], found["word"] or ""
+    glued = scale and scale.isalpha() and word and not found["gap"]
+    if glued and ((scale + word).lower() in _WORDS or word.lower() not in _WORDS):
+        scale, word = None, scale + word  # "tokens" is not tera-"okens", nor are "pixels" peta-"ixels"
+    return _checked(CountUnit(_scale(scale), _WORDS.get(word.lower(), word), stated=True), symbol, unit)
 
 
-_OF_SYMBOL = {"N": ("params",), "D": ("tokens", "samples"), "C": ("FLOP",), "M": ("tokens/param",), "S": ("steps",)}
+USUAL = {"N": ("params",), "D": ("tokens", "samples"), "C": ("FLOP",)}
+"""Units in which sizes, data and compute are multiplied and compared; a law may take its D in another one."""
+
+
+def usual(unit: CountUnit, symbol: str) -> bool:
+    """Whether a size, data or compute is in the unit that 6ND is made for, or states none."""
+    return not unit.word or unit.word in USUAL[symbol]
+
+
+def known(word: str) -> bool:
+    """Whether a unit is one of the package's quantities."""
+    return word in _WORDS.values()
 
 
 def _checked(unit: CountUnit, symbol: str, text: str) -> CountUnit:
-    right = _OF_SYMBOL.get(symbol)
-    if right and unit.word and unit.word not in right:
+    if symbol in ("N", "C") and known(unit.word) and not usual(unit, symbol):
+        right = USUAL[symbol][0]
         raise BadInput(
-            f"{symbol}: unit [{text}] is wrong; {symbol} is measured in {' or '.join(right)}, got {unit.word}; "
-            f"map the column to another symbol or give it a unit of {right[0]}"
+            f"{symbol}: unit [{text}] is wrong; {symbol} is measured in {right}, got {unit.word}; "
+            f"map the column to another symbol or give it a unit of {right}"
         )
     if not (0 < unit.scale < math.inf):
         raise BadInput(f"{symbol}: unit [{text}] has the scale {unit.scale:g}; expected a positive finite number")

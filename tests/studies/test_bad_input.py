@@ -7,6 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from jaxscale.core.law import signature
+from jaxscale.laws.breaks.bnsl import BrokenPowerLaw
+from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.studies import BadInput, Study, load
 
 NAN, INF = float("nan"), float("inf")
@@ -94,7 +97,29 @@ CASES: dict[str, tuple[Make, list[str]]] = {
         ["N: the columns 'params', 'non_embedding_param_size'", "say which one"],
     ),
     "wrong unit": (table({**ND, "N": "N[tokens]"}), ["N is measured in params, got tokens"]),
-    "unknown unit": (table({**ND, "D": "D[furlongs]"}), ["[furlongs] is not known", "[B tokens]"]),
+    "unknown unit": (
+        lambda: table({**ND, "D": "D[furlongs]"})().runs(signature(Chinchilla())),
+        ["the law takes D in tokens", "has it in furlongs", "D=column[tokens]", "[B tokens]"],
+    ),
+    "no unit": (table({**ND, "D": "D[*]"}), ["[*] is not known", "[B tokens]"]),
+    "unit of another law": (
+        lambda: table({**ND, "D": "D[points]"})().runs(signature(Chinchilla())),
+        ["the law takes D in tokens", "has it in points"],
+    ),
+    "unit of what another law calls so": (
+        lambda: table({**ND, "D": "D[samples]"})().runs(signature(Chinchilla())),
+        ["the law takes D in tokens", "has it in samples"],
+    ),
+    "unknown unit of a pure number": (
+        lambda: Study.read({"x": [1.0], "loss": [3.0]}, {"x": "x[bilion]", "loss": "loss"}).runs(
+            signature(BrokenPowerLaw())
+        ),
+        ["the law takes x in plain numbers", "has it in bilion", "x=column without one"],
+    ),
+    "compute of other data": (
+        table({**ND, "D": "D[points]", "C": "6ND"}),
+        ["C=6ND is not for D in points", "map a column to C"],
+    ),
     "unknown unit of the loss": (table({**ND, "loss": "loss[dB]"}), ["[dB] is not a unit of a loss", "nats, bits"]),
     "scale stated twice": (
         table({**ND, "N": "N[B]"}, N=["0.1B", "0.2B", "0.4B"]),

@@ -95,13 +95,26 @@ def test_a_loss_per_byte_stays_one_without_a_rate() -> None:
     assert study.columns["loss"][0] == 0.7
 
 
-@pytest.mark.parametrize("unit", ["B furlongs", "parsecs", "", "Q"])
-def test_unknown_count_units_are_refused(unit: str) -> None:
-    if unit:
-        with pytest.raises(BadInput, match="is not known"):
-            count_unit(unit, "D")
-    else:
-        assert count_unit(unit, "D").scale == 1.0
+@pytest.mark.parametrize(
+    ("unit", "scale", "word"),
+    [
+        ("B furlongs", 1e9, "furlongs"),
+        ("parsecs", 1.0, "parsecs"),
+        ("Q", 1.0, "Q"),
+        ("pixels", 1.0, "pixels"),
+        ("", 1.0, ""),
+    ],
+)
+def test_words_that_only_a_law_can_know_stand_as_written(unit: str, scale: float, word: str) -> None:
+    """A prefix without a space is one before a known word only: pixels are not peta-ixels."""
+    found = count_unit(unit, "D")
+    assert (found.scale, found.word) == (scale, word)
+
+
+@pytest.mark.parametrize("unit", ["*", "B tokens each", "10 %"])
+def test_what_reads_as_no_unit_is_refused(unit: str) -> None:
+    with pytest.raises(BadInput, match="is not known"):
+        count_unit(unit, "D")
 
 
 def test_units_of_another_symbol_are_refused() -> None:
