@@ -15,7 +15,7 @@ def fit(
     map: options.Map = None,
     where: options.Where = None,
     objective: Annotated[
-        str, typer.Option(help="log-huber:1e-3, log-lad, log-squares, student-t:5, ...")
+        str, typer.Option(help="log-huber:1e-3, log-lad, log-squares, raw-huber:1e-3, student-t:5, ...")
     ] = "log-huber:1e-3",
     fix: options.Fix = None,
     group: Annotated[str | None, typer.Option(help="Column that tells data sets apart, for a joint fit.")] = None,

@@ -27,7 +27,7 @@ def versus(
         str | None, typer.Option(help="Standard deviation of one run's loss, relative; default: of the residuals.")
     ] = None,
     objective: Annotated[
-        str, typer.Option(help="log-huber:1e-3, log-lad, log-squares, student-t:5, ...")
+        str, typer.Option(help="log-huber:1e-3, log-lad, log-squares, raw-huber:1e-3, student-t:5, ...")
     ] = "log-huber:1e-3",
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of resamples.")] = "1000",
     starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,

@@ -12,6 +12,7 @@ _NAMES: dict[str, tuple[str, Callable[..., AbstractObjective]]] = {
     "log-huber": (":delta", penalty.log_huber),
     "log-lad": ("", penalty.log_lad),
     "log-squares": ("", penalty.least_squares),
+    "raw-huber": (":delta", penalty.raw_huber),
     "raw-squares": ("", penalty.raw_least_squares),
     "lower-envelope": (":delta:above", penalty.lower_envelope),
     "gaussian": (":input...", likelihood.gaussian),

@@ -6,7 +6,7 @@ $$ N_v = k\, C^{a} \ \text{(approach 1)}, \qquad N_v = N_0 (N_{nv}/M_0)^{\gamma}
 $N_{nv}$ counts parameters but for the vocabulary's $N_v = V d$ (V entries of width d). H characters become $H f(V)$
 tokens, fewer the larger the vocabulary: $f(V) = .00639222 \ln^2 V - .15811069 \ln V + 1.20470122$, flat beyond
 200,000 entries. $L_u$ is the loss relative to that of a unigram model, which makes vocabularies comparable; it is
-negative, so fit it with `raw_huber(1e-3)` as the authors do, never in logarithms.
+negative, so fit it with `raw-huber:1e-3` as the authors do, never in logarithms.
 
 The trap. The authors' fit passes V in thousands to f, so that their D in the last term is 2.7 to 3 times the
 tokens there are; the published coefficients come out only that way (`per` = 1000) and predict with nothing else.
