@@ -103,8 +103,8 @@ _INVENTED = re.compile(r"\bplaceholders?\b|\b(?:is|are) ours\b")
 def published_sets_published(law_class: type[AbstractLaw]) -> Iterator[str]:
     """A published set holds what its source gives: no stand-in for a value that was never stated.
 
-    Two signs of one: the set says so itself, or a fitted parameter has the law's own default in every set, where the
-    sets differ otherwise. Sets that do share a value name the parameter in their notes.
+    Two signs of one: the set says so itself, or a fitted parameter has the law's own default in every set. Sets whose
+    source does give one value for all say so in their notes: "one Q for all".
     """
     for name, published in law_class.published.items():
         if found := _INVENTED.search(f"{published.source}; {published.note}"):
@@ -114,10 +114,10 @@ def published_sets_published(law_class: type[AbstractLaw]) -> Iterator[str]:
         return
     for parameter, spec in specs(law_class).items():
         same = spec.estimated and all(s.values.get(parameter) == spec.init for s in sets)
-        if same and not all(re.search(rf"\b{re.escape(parameter)}\b", s.note) for s in sets):
+        if same and not all(re.search(rf"\bone\b.*\b{re.escape(parameter)}\b.*\bfor all\b", s.note) for s in sets):
             yield (
                 f"expected {parameter} of every published set from its source, got the default {spec.init} in all; "
-                "leave it out, or say in every note that the sets share it"
+                "leave it out, or say in every note that there is one for all"
             )
 
 
