@@ -11,6 +11,7 @@ from jaxscale.studies.options import Options
 from jaxscale.studies.sheet import Sheet
 
 CANONICAL = {"N": "params", "D": "tokens", "C": "FLOP", "M": "tokens/param", "S": "steps"}
+SCALED = {"N": "M", "D": "B", "C": "EFLOP"}  # units that tables often keep these in
 _FORMULAS = {("C", "6ND"): "6 N D", ("D", "C/6N"): "C / (6 N)", ("N", "C/6D"): "C / (6 D)"}
 
 

@@ -12,7 +12,7 @@ from jaxscale.core.law import Signature
 from jaxscale.core.quantities import Quantity
 from jaxscale.core.runs import Runs
 from jaxscale.studies import checks, reading, units
-from jaxscale.studies.convert import CANONICAL
+from jaxscale.studies.convert import CANONICAL, SCALED
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
 from jaxscale.studies.options import options_of
@@ -111,7 +111,8 @@ class Study:
     def runs(self, wanted: Signature, dtype: Any = None) -> Runs:
         """The inputs and the target that a law's signature names, cast once to `dtype` (default: jax's float).
 
-        `M` is D/N where it is not a column. Raises `BadInput` on a missing input or a wrong unit.
+        `M` is D/N where it is not a column. Raises `BadInput` on a missing input, one that was not mapped, or a wrong
+        unit.
         """
         self._check_output(wanted.output)
         inputs = {name: self._input(name, q) for name, q in wanted.inputs.items() if name != "group"}
@@ -147,8 +148,13 @@ class Study:
         elif symbol == "M" and wanted.unit == CANONICAL["M"] and {"N", "D"} <= set(self.columns):
             values, unit = self.columns["D"] / self.columns["N"], "tokens/param"
         elif symbol in self.table:
-            values, unit = checks.numbers(symbol, self.table[symbol], self.rows, suffixes=False)[0], ""
-            checks.finite(symbol, values, self.rows)
+            # A name says nothing of a unit: what a law takes went through the mapping, its units and its checks.
+            stated = f"[{wanted.unit}]" if wanted.unit else ""
+            scaled = f", or as in {symbol}={symbol}[{SCALED[symbol]}]" if symbol in SCALED else ""
+            raise BadInput(
+                f"the law needs {symbol} ({wanted.doc}), and column {symbol!r} of {self.name!r} is not in the mapping "
+                f"({self.provenance.get('mapping', 'none')}); add it with its unit: {symbol}={symbol}{stated}{scaled}"
+            )
         else:
             formula = {"C": "6ND", "D": "C/6N", "N": "C/6D"}.get(symbol, "")
             also = f", or {symbol}={formula} to derive it" if formula else ""

@@ -64,11 +64,40 @@ def test_runs_carry_everything_once_cast(eps: float) -> None:
     np.testing.assert_array_equal(runs.cluster, [0, 0, 1, 2])
 
 
-def test_ratio_and_exact_names_are_found(eps: float) -> None:
-    runs = study().runs(Signature({"M": q.RATIO, "lr": q.PURE, "group": q.GROUP}, q.NATS))
+def test_the_ratio_is_found_and_pure_numbers_are_mapped(eps: float) -> None:
+    runs = Study.read(FRAME, {**MAPPING, "lr": "lr"}).runs(
+        Signature({"M": q.RATIO, "lr": q.PURE, "group": q.GROUP}, q.NATS)
+    )
     np.testing.assert_allclose(runs.inputs["M"], FRAME["tokens"] / FRAME["params"] * 1e3, rtol=2 * eps)
     np.testing.assert_allclose(runs.inputs["lr"], FRAME["lr"], rtol=eps)
     assert "group" not in runs.inputs
+
+
+@pytest.mark.parametrize(
+    ("symbol", "quantity", "unit", "asked"),
+    [
+        ("D", q.TOKENS, 1e9, "D=D[tokens], or as in D=D[B]"),
+        ("N", q.PARAMS, 1e6, "N=N[params], or as in N=N[M]"),
+        ("C", q.FLOPS, 8.64e19, "C=C[FLOP], or as in C=C[EFLOP]"),
+        ("S", q.STEPS, 1e3, "S=S[steps]"),
+        ("lr", q.LEARNING_RATE, 1.0, "lr=lr"),
+    ],
+)
+def test_a_column_that_was_not_mapped_is_asked_for(symbol: str, quantity: q.Quantity, unit: float, asked: str) -> None:
+    """A header that reads like a law's symbol states no unit: what a law takes has gone through the mapping."""
+    rng = np.random.default_rng(7)
+    table = {"x": rng.uniform(1, 9, 5), symbol: 1e10 * rng.uniform(1, 9, 5) / unit, "loss": rng.uniform(2, 4, 5)}
+    wanted = Signature({symbol: quantity}, q.NATS)
+    with pytest.raises(BadInput) as error:
+        Study.read(table, {"x": "x", "loss": "loss[nats]"}).runs(wanted)
+    sentence = (
+        f"column '{symbol}' of 'table' is not in the mapping (x=x, loss=loss[nats]); add it with its unit: {asked}"
+    )
+    assert str(error.value).endswith(sentence)
+    # What the sentence asks for is taken.
+    text = asked.split(", ")[0].removeprefix(f"{symbol}=")
+    plain = {**table, symbol: table[symbol] * unit}
+    assert Study.read(plain, {symbol: text, "loss": "loss[nats]"}).runs(wanted).size == 5
 
 
 def test_compute_is_derived_only_when_asked() -> None:
