@@ -91,7 +91,7 @@ def parameter_table(fit: Fit, ensemble: Ensemble | None = None) -> Table:
 
 
 def reach_sentence(fit: Fit) -> str:
-    """How far the fitted runs reach."""
+    """How far the fitted runs reach, and what their loss was taken as where its unit was not stated."""
     used = np.asarray(fit.runs.weight) > 0
     quantities = signature(fit.law).inputs
     ranges = {name: np.asarray(column, np.float64)[used] for name, column in fit.runs.inputs.items()}
@@ -102,7 +102,10 @@ def reach_sentence(fit: Fit) -> str:
     if {"N", "D"} <= set(ranges):
         compute = training_flops(ranges["N"], ranges["D"])
         parts.append(f"compute (6ND) {flops(compute.min())} to {flops(compute.max())} FLOP")
-    return f"The runs reach {'; '.join(parts)}. What lies beyond is extrapolation."
+    unit = signature(fit.law).output.unit
+    own = unit in ("", "error") or fit.provenance.get("loss_unit") != "undeclared"
+    taken = "" if own else f" Unit of the loss not stated, taken as {unit}."
+    return f"The runs reach {'; '.join(parts)}. What lies beyond is extrapolation.{taken}"
 
 
 def next_steps(fit: Fit, ensemble: Ensemble | None, saved: str | None = None) -> list[str]:

@@ -127,9 +127,15 @@ _PLAUSIBLE = {
 }
 
 
-def plausible(symbol: str, name: str, values: np.ndarray, unit: CountUnit) -> None:
+def plausible(symbol: str, name: str, values: np.ndarray, unit: CountUnit, rows: Rows) -> None:
     """Refuses counts that are surely in another unit: too small where no unit was stated, too large anywhere."""
     known, largest = _PLAUSIBLE[symbol], float(values.max())
+    if np.median(values) <= known.most < largest:
+        i, where = first(values > known.most, rows)
+        raise BadInput(
+            f"{where}, column {name!r}: comes to {values[i]:g} {known.what}, more than any run has, and other rows do "
+            f'not; correct it, or leave such rows out with the filter "{_filterable(name)} < {values[i]:g}"'
+        )
     if largest > known.most:
         raise BadInput(
             f"column {name!r}: its largest value comes to {largest:g} {known.what}, more than any run has; "

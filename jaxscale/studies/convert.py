@@ -53,7 +53,7 @@ def canonical(
     if len(ordinary) == 3:
         checks.compute_agrees(columns["N"], columns["D"], columns["C"], names, sheet.rows)
     for symbol in ordinary:
-        checks.plausible(symbol, names[symbol], columns[symbol], _unit(mapping, symbol))
+        checks.plausible(symbol, names[symbol], columns[symbol], _unit(mapping, symbol), sheet.rows)
     return columns, unit_of, names
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies import checks, convert
+from jaxscale.studies import checks, convert, sanity
 from jaxscale.studies.aliases import resolve
 from jaxscale.studies.options import Names, Options
 from jaxscale.studies.sheet import Sheet, labels
 from jaxscale.studies.tables import read_table, sha256_of
+from jaxscale.studies.units import split_unit
 
 
 def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict[str, Any]:
@@ -35,6 +36,9 @@ def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict
     if not options.allow_duplicates:
         checks.distinct(keys, list(columns) + (["group"] if groups else []) + (["run"] if runs else []), sheet.rows)
     _remark(sheet, columns, names, groups, group, bool(runs))
+    stated = frozenset(s for s, n in names.items() if split_unit(mapping[s])[1] is not None or sheet.suffixed(n))
+    read = sanity.Reading(columns, names, sheet.rows, stated, options.target, unit_of, group, runs_known=bool(runs))
+    sheet.remarks.extend(sanity.doubts(read))
     provenance = {
         "source": options.source or (str(data) if isinstance(data, str | Path) else f"a {type(data).__name__}"),
         "licence": options.licence,

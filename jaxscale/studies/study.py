@@ -178,7 +178,7 @@ class Study:
         """A small table for printing: runs, ranges by symbol, groups, source."""
         shown = {"study": self.name, "runs": str(len(self))}
         for symbol, column in self.columns.items():
-            unit = f" {self.units[symbol]}" if self.units[symbol] else ""
+            unit = f" {self.units[symbol]}" if self.units[symbol] else " (unit not stated)" * (symbol == self.target)
             shown[symbol] = f"{column.min():.4g} to {column.max():.4g}{unit}"
         if self.groups:
             shown["groups"] = ", ".join(f"{g} ({int((self.group == i).sum())})" for i, g in enumerate(self.groups))

@@ -1,5 +1,6 @@
 """Sentences, numbers and records: short checks with known answers."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -55,6 +56,16 @@ def test_the_sentence_names_law_runs_and_verdict(small_fit):
     said = text.fit_sentence(small_fit, "mine")
     assert said.startswith("PowerLawWithFloor fitted to mine, 12 runs, by log-huber:0.001: ")
     assert said.endswith("certified.")
+
+
+def test_a_unit_that_nobody_stated_is_said_to_be_taken(small_fit):
+    """The law's unit is printed beside numbers: where the table stated none, that is said."""
+    told = " Unit of the loss not stated, taken as nats."
+    undeclared, stated, by_hand = {"loss_unit": "undeclared"}, {"loss_unit": "nats"}, {}
+    of_text = dataclasses.replace(small_fit, law=Chinchilla())
+    assert text.reach_sentence(dataclasses.replace(of_text, provenance=undeclared)).endswith(told)
+    for fit, provenance in ((of_text, stated), (of_text, by_hand), (small_fit, undeclared)):  # the last in its own unit
+        assert "not stated" not in text.reach_sentence(dataclasses.replace(fit, provenance=provenance))
 
 
 def test_a_law_without_size_and_data_is_not_planned(small_fit):
