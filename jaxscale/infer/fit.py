@@ -18,6 +18,7 @@ from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.parametric import replace, values
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.identify import Identifiability, identify, vanished
+from jaxscale.infer.misfit import misfit
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
 from jaxscale.infer.starts import cold_starts
@@ -45,6 +46,7 @@ class Fit:
     - `hessian`: exact, in unconstrained coordinates, of the internally scaled objective.
     - `alternatives`: other local optima found, best first, in unconstrained coordinates.
     - `restarts`: a few cold starts that found this optimum, in unconstrained coordinates; empty where none were tried.
+    - `table_remarks`: what is to be said of the table: its own remarks, and rows far from the law.
     - `remarks`: warnings, as sentences.
     """
 
@@ -81,7 +83,7 @@ class Fit:
 
     def log_residuals(self) -> np.ndarray:
         """log observed - log predicted of every run, shape (n,), on the host."""
-        predicted = np.asarray(_predicted(self.law, self.runs), np.float64)
+        predicted = np.asarray(_predicted(self.law, self.problem.runs), np.float64)[: self.count]
         return np.log(np.asarray(self.runs.target, np.float64)) - np.log(predicted)
 
     @cached_property
@@ -182,6 +184,11 @@ def fit(
     # A prior bounds what the runs do not.
     on_edge = () if prior else vanished(remade, jacobian)
     identifiability = identify(remade, jacobian, on_edge, _prior_curvature(remade) if prior else None)
+    unit = signature(law).output.unit
+    found_at = np.asarray(_predicted(optimum.model.law, solid.runs))[:count]
+    apart = misfit(
+        jax.tree.map(lambda x: x[:count], solid.runs), found_at, len(problem.split.names()), losses=unit == "nats"
+    )
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(problem))
     fitted = problem.split.tree(implicit_argmin(problem.value, best.z)) if traced else optimum.model
     return Fit(
@@ -199,7 +206,7 @@ def fit(
         groups=getattr(data, "groups", ()),
         provenance=dict(getattr(data, "provenance", {})),
         seconds={"total": time.perf_counter() - clock},
-        table_remarks=tuple(getattr(data, "remarks", ())),
+        table_remarks=(*getattr(data, "remarks", ()), *apart.remarks(getattr(data, "rows", None))),
         restarts=restarts(solid, z[1:], found, best),
     )
 
