@@ -58,7 +58,8 @@ def doubts(table: Reading) -> tuple[str, ...]:
     """Remarks on what N, D and the loss are called. Raises `BadInput` on what they cannot be."""
     found = []
     if table.tokens_and_params:
-        found += _ratio(table)
+        # An error is not of text, and its data are no tokens.
+        found += _ratio(table) if table.target == "loss" and table.unit_of["loss"] != "error" else []
         if not table.runs_known:
             found += checkpoints(table.columns["N"], table.columns["D"], table.grouped)
     if {"N", "D", "C"} & set(table.columns) and table.of_text:
@@ -80,13 +81,13 @@ def _ratio(table: Reading) -> list[str]:
         said = f"{where}: D/N comes to {ratio[i]:.3g} {usual}; {remedy}"
         if {"N", "D"} <= table.stated:
             return [f"Check N and D in {said}."]
-        raise BadInput(f"{said}, or state the units of both (N={N}[params], D={D}[tokens]) if right")
+        raise BadInput(f"{said}, or state both units if right (N={N}[params], D={D}[tokens] or [samples])")
     middle, level = float(np.median(ratio)), _level_of(table, np.ones(len(ratio), bool))
     sized = table.columns["N"].max() > 10 * _SIZED
     if middle < _MIDDLE[0] or (middle < _NEAR[0] and level < _LOW_FOR[0] and sized):
         return [
             f"Check N and D: half of the rows have under {middle:.2g} {usual}. Are N ({N}) and D ({D}) swapped, or is "
-            f"D in thousands (D={D}[K])?"
+            f"D in thousands (D={D}[K]), or not in tokens (D={D}[samples])?"
         ]
     if middle > _MIDDLE[1] or (middle > _NEAR[1] and level < _LOW_FOR[1]):
         return [f"Check N and D: half of the rows have over {middle:.2g} {usual}. Is N in thousands (N={N}[K])?"]

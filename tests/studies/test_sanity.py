@@ -53,7 +53,7 @@ def test_a_column_in_thousands_is_doubted(seed: int, column: str) -> None:
 
 def test_stated_units_are_believed_with_a_remark() -> None:
     t = runs(4) | {"N": runs(4)["N"] / 1e6}
-    with pytest.raises(BadInput, match=r"write N=N\[M\], or state the units of both \(N=N\[params\], D=D\[tokens\]\)"):
+    with pytest.raises(BadInput, match=r"write N=N\[M\], or state both units if right \(N=N\[params\], D=D\[tokens\]"):
         alarms(t | {"N": t["N"] * 10})
     (said,) = alarms(t | {"N": t["N"] * 10}, "params tokens nats")
     assert said.startswith("Check N and D in row 1")
@@ -81,7 +81,12 @@ def test_swapped_columns_are_doubted(seed: int, compute: bool) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_samples_are_no_tokens(seed: int) -> None:
     t = runs(seed)
-    assert alarms(t | {"D": t["D"] / 1e9}, "params samples nats") == []
+    few = t | {"D": 1e7 * t["D"] / t["D"].max()}
+    assert alarms(few, "params samples nats") == []
+    with pytest.raises(BadInput, match=r"D=D\[tokens\] or \[samples\]"):
+        alarms(few | {"N": 1e2 * t["N"]})
+    study = Study.read(few, {"N": "N", "D": "D", "loss": "loss[error]"})
+    assert not any(x.startswith("Check N and D") for x in study.remarks)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
