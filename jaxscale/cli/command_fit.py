@@ -24,6 +24,8 @@ def fit(
     ] = None,
     partial: Annotated[str | None, typer.Option(help="Needs priors: see `jaxscale sample`.", hidden=True)] = None,
     run_id: options.RunId = None,
+    weight: options.Weight = None,
+    noise: options.Noise = None,
     state: options.State = None,
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits; 0 for none.")] = "0",
     starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,
@@ -57,7 +59,7 @@ def fit(
     chosen = objective_from_name(objective)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
-    study = inputs.study_of(file, map or (), where, state, group=group, run_id=run_id)
+    study = inputs.study_of(file, map or (), where, state, group=group, run_id=run_id, weight=weight, noise=noise)
     model = joint(model, split, group, study)
     held = inputs.fixed_of(fix or (), model)
 

@@ -17,11 +17,14 @@ def plan(
     max_ratio: Annotated[str | None, typer.Option(help="Most tokens per parameter.")] = None,
     min_size: Annotated[str | None, typer.Option(help="Fewest parameters, as in 7B.")] = None,
     max_size: Annotated[str | None, typer.Option(help="Most parameters.")] = None,
+    per_token: Annotated[
+        str, typer.Option(metavar="FLOP", help="FLOP per parameter and token; 6 for dense training.")
+    ] = "6",
     group: Annotated[str | None, typer.Option(help="Which group of a joint fit.")] = None,
     json: options.Json = None,
     trust: options.Trust = False,
 ) -> None:
-    """The compute-optimal run for a budget (6ND), or the smallest budget that reaches a loss."""
+    """The compute-optimal run for a budget (C = 6ND, or --per-token), or the smallest budget that reaches a loss."""
     from jaxscale.cli import inputs, output
     from jaxscale.cli.progress import waiting
     from jaxscale.core.errors import BadInput
@@ -34,6 +37,8 @@ def plan(
         raise BadInput(f"plan: expected either --flops or --loss, got {got}; write it as in --flops 1e24")
     output.check_target(json, "--json")
     budget, target = inputs.positive(flops, "--flops", "FLOP"), inputs.positive(loss, "--loss", "the law's unit")
+    cost = inputs.positive(per_token, "--per-token", "FLOP per parameter and token")
+    assert cost is not None
     free = Bounds()
     bounds = Bounds(
         N=(
@@ -47,7 +52,9 @@ def plan(
     ).check()
     saved = inputs.saved_fit(fit, trust)
     with waiting("planning"):
-        planned = plan_run(saved.fit, saved.ensemble, flops=budget, loss=target, bounds=bounds, group=group)
+        planned = plan_run(
+            saved.fit, saved.ensemble, flops=budget, loss=target, bounds=bounds, group=group, per_token=cost
+        )
     out = output.console(json)
     output.say(out, text.plan_sentence(planned, saved.fit))
     output.say(out)

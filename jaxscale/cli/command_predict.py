@@ -31,8 +31,9 @@ def predict(
     if bool(at) == bool(file):
         got = "both" if at else "neither"
         raise BadInput(f"predict: expected either --at or --file, got {got}; write it as in --at N=70e9,D=1.4e12")
-    if map and not file:
-        raise BadInput("--map: expected with --file only, got it with --at; leave it out")
+    for option, given in (("--map", map), ("--where", where), ("--group", group)):
+        if given and not file:
+            raise BadInput(f"{option}: expected with --file only, got it with --at; leave it out")
     output.check_target(json, "--json")
     output.check_target(csv, "--csv")
     points = inputs.points_of(at) if at else None

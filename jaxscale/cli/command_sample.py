@@ -24,6 +24,8 @@ def sample(
         str | None, typer.Option(help="Parameters that scatter around a common value; the others are shared.")
     ] = None,
     run_id: options.RunId = None,
+    weight: options.Weight = None,
+    noise: options.Noise = None,
     state: options.State = None,
     draws: options.Draws = "1000",
     chains: options.Chains = "4",
@@ -72,7 +74,7 @@ def sample(
     chosen = likelihood_of(likelihood)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
-    study = inputs.study_of(file, map or (), where, state, group=group, run_id=run_id)
+    study = inputs.study_of(file, map or (), where, state, group=group, run_id=run_id, weight=weight, noise=noise)
     model = joint(model, split, group, study, partial)
     held = inputs.fixed_of(fix or (), model)
 

@@ -10,6 +10,10 @@ Map = Annotated[list[str] | None, typer.Option(help="symbol=column[unit], as in 
 Where = Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')]
 Fix = Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")]
 RunId = Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")]
+Weight = Annotated[str | None, typer.Option(help="Column of weights: how much a row counts.")]
+Noise = Annotated[
+    str | None, typer.Option(help="Column with the known standard deviation of each loss, as in se[nats]; 0: unknown.")
+]
 State = Annotated[
     list[str] | None,
     typer.Option(

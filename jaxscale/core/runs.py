@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxscale.core.law import AbstractLaw, Signature, signature
@@ -64,7 +65,7 @@ class Runs(eqx.Module):
         """Extended to the next of a few sizes (powers of two and their halves between) by rows of weight zero.
 
         Two studies of nearby sizes then share one compiled program. The rows repeat the last run, so
-        that every law stays finite on them.
+        that every law stays finite on them; their noise is not known, so that they do not count in the typical one.
         """
         return _padded(self)
 
@@ -81,14 +82,22 @@ class Runs(eqx.Module):
 def _padded[R: Runs](runs: R) -> R:
     extra = padded_size(runs.size) - runs.size
     longer = jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], extra, axis=0)]), runs)
-    return eqx.tree_at(lambda r: r.weight, longer, longer.weight.at[runs.size :].set(0))
+    nothing = (longer.weight.at[runs.size :].set(0), longer.noise.at[runs.size :].set(0))
+    return eqx.tree_at(lambda r: (r.weight, r.noise), longer, nothing)
 
 
 class Table(Protocol):
-    """What a study offers to the floors that may not know it: its name, groups, provenance, and its runs."""
+    """What a study offers to the floors that may not know it: name, columns, groups, provenance, and its runs."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]:
+        """What is known of every run, by symbol, shape (n,) each; `columns[target]` is what a law predicts."""
+        ...
+
+    @property
+    def target(self) -> str: ...
     @property
     def groups(self) -> tuple[str, ...]:
         """Labels of the groups, in the order of `Runs.group`; empty where there is one group."""

@@ -57,7 +57,7 @@ def bootstrap(
         if progress is not None:
             progress(first + count, n)
     law, value, code = jax.tree.map(lambda *x: jnp.asarray(np.concatenate(x)), *parts)
-    return Ensemble(law, value, code, f"bootstrap:{scheme.name}")
+    return Ensemble(law, value, code, f"bootstrap:{scheme.name}", scheme.remarks(fit.runs))
 
 
 @eqx.filter_jit

@@ -22,6 +22,7 @@ from jaxscale.infer.misfit import misfit
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
 from jaxscale.infer.starts import cold_starts
+from jaxscale.infer.unused import unused
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
@@ -206,7 +207,11 @@ def fit(
         groups=getattr(data, "groups", ()),
         provenance=dict(getattr(data, "provenance", {})),
         seconds={"total": time.perf_counter() - clock},
-        table_remarks=(*getattr(data, "remarks", ()), *apart.remarks(getattr(data, "rows", None))),
+        table_remarks=(
+            *getattr(data, "remarks", ()),
+            *unused(data, law, runs.noise),
+            *apart.remarks(getattr(data, "rows", None)),
+        ),
         restarts=restarts(solid, z[1:], found, best),
     )
 
@@ -222,6 +227,15 @@ def _usable(runs: Runs) -> None:
                 f"runs: {name} must be finite, got {float(column[bad[0]])} in row {bad[0]} (counted from 0); "
                 "leave that run out, or read the table with Study.read, which says more"
             )
+    if isinstance(runs.noise, jax.core.Tracer):
+        return
+    noise = np.asarray(runs.noise)
+    bad = np.flatnonzero(~((noise >= 0) & np.isfinite(noise)))
+    if bad.size:
+        raise BadInput(
+            f"runs: noise must be a standard deviation, finite and not negative, got {noise[bad[0]]} in row {bad[0]} "
+            "(counted from 0); give 0 where it is not known"
+        )
 
 
 def _enough(problem: FitProblem) -> None:

@@ -57,6 +57,8 @@ def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = No
     Raises `BadInput` on a missing or non-positive input.
     """
     points = points_for(fit, inputs)
+    extra = [name for name in inputs if name not in points]
+    said = (f"Not used: {', '.join(extra)}: no input of {type(fit.law).__name__}.",) if extra else ()
     alone = Ensemble(jax.tree.map(lambda x: x[None], fit.law), jnp.zeros(1), jnp.zeros(1, jnp.int32), "point")
     kept = None if ensemble is None else ensemble.ok()
     quantiles = None
@@ -69,7 +71,7 @@ def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = No
         quantiles=quantiles,
         decades=decades_beyond(fit.runs, points),
         failed=0 if ensemble is None else ensemble.failed,
-        doubts=ensemble_doubts(ensemble),
+        doubts=(*said, *ensemble_doubts(ensemble)),
     )
 
 

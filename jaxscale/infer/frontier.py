@@ -20,6 +20,7 @@ from jaxscale.core.flops import training_flops
 from jaxscale.core.law import AbstractLaw, Signature, signature
 from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.frontier_methods import Envelope, Estimate, Hull, IsoFlop, Measured, Method, Optima
+from jaxscale.objectives.residual import RawResidual, relative_noise
 
 __all__ = ["Envelope", "Frontier", "Hull", "IsoFlop", "PowerOfC", "frontier"]
 
@@ -27,6 +28,7 @@ _FEW = 5
 _SAME = 1e-3  # in log C: closer than this, two budgets are one that was rounded
 _FLOOR = 0.33  # of a step between sizes: a minimum is not known better than that (Porian et al. 2024)
 _GRID = 257
+_EQUAL = 1e-4  # of a weight: rounding of one and the same noise is less in float32
 _HALVINGS = 60
 _BEYOND = float(np.log(1e3))
 
@@ -122,6 +124,11 @@ def frontier(
     bias, said = (None, ()) if law is None else _bias(method, runs, law, weight)
     kept, share = _shares(point, weight)
     remarks = [*point.notes, *said]
+    if not method.weighs and np.ptp(runs.weight) > _EQUAL * np.max(runs.weight):
+        remarks.append(
+            "Not used: the runs' weights and known noise, which only a parabola (IsoFlop) takes: this method goes "
+            "through the least losses as they are."
+        )
     if law is None and isinstance(method, IsoFlop):
         remarks.append("The method's bias was not evaluated; give law=fit(...).law.")
     if kept.sum() < _FEW:
@@ -165,7 +172,10 @@ def _measured(data: Runs | Table) -> Measured:
         log_N=np.log(inputs["N"]),
         log_D=np.log(inputs["D"]),
         log_loss=np.log(loss),
-        weight=np.asarray(runs.weight, np.float64)[used],
+        # Squares in the loss: a known noise divides residuals, as in every fit.
+        weight=(np.asarray(runs.weight, np.float64) / np.asarray(relative_noise(RawResidual(), runs), np.float64) ** 2)[
+            used
+        ],
         cluster=np.unique(np.asarray(runs.cluster)[used], return_inverse=True)[1],
         noise=noise,
     )

@@ -52,6 +52,7 @@ class Envelope:
 
     bins: int = 20
     name = "envelope"
+    weighs = False  # what a run's weight is, beyond zero
 
     def bound(self, runs: Measured) -> Estimate:
         if self.bins < 2:
@@ -84,6 +85,7 @@ class Hull:
     """
 
     name = "hull"
+    weighs = False
 
     def bound(self, runs: Measured) -> Estimate:
         def estimate(log_loss: np.ndarray, weight: np.ndarray) -> Optima:
@@ -124,6 +126,10 @@ class IsoFlop:
     curve: Literal["parabola", "akima"] = "parabola"
     weighted: bool = False
     name = "iso-FLOP"
+
+    @property
+    def weighs(self) -> bool:
+        return self.curve == "parabola"
 
     def bound(self, runs: Measured) -> Estimate:
         if self.curve not in _CURVES:

@@ -55,6 +55,10 @@ class AbstractScheme(eqx.Module):
     ) -> Resample:
         raise NotImplementedError
 
+    def remarks(self, runs: Runs) -> tuple[str, ...]:
+        """What of the runs the scheme does not use, as sentences."""
+        return ()
+
     @property
     def name(self) -> str:
         return type(self).__name__.lower()
@@ -94,7 +98,17 @@ class Wild(AbstractScheme):
 
 
 class Parametric(AbstractScheme):
-    """New targets from the fitted law and the objective's noise model."""
+    """New targets from the fitted law and the objective's noise model, which is one of independent rows."""
+
+    def remarks(self, runs: Runs) -> tuple[str, ...]:
+        rows, count = int(np.sum(np.asarray(runs.weight) > 0)), units(runs).count
+        if count == rows:
+            return ()
+        return (
+            f"Not used: which run a row belongs to. Parametric resamples draw the noise of {rows} rows one by one, "
+            f"though they are of {count} runs; intervals are too narrow where rows of a run share its noise: use "
+            "pairs, bayesian or wild.",
+        )
 
     def __call__(
         self,

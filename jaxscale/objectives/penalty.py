@@ -3,6 +3,10 @@ r"""Penalties without a noise model: a convex shape of the residual over a width
 Sums, never means: a mean of tiny Huber values makes quasi-Newton methods stop early while reporting
 success, the known failure of published Chinchilla fits (Besiroglu et al. 2024). Internally the residual
 is divided by the width, so that the sum is O(number of runs); `reported` undoes that.
+
+A known noise of the runs (`Runs.noise`) divides their residuals, relative to the typical one: squares are then weighted
+least squares, as SciPy's `curve_fit(sigma=...)`, and a width is that of the typical run. A noise that is the same for
+all changes nothing.
 """
 
 import equinox as eqx
@@ -17,7 +21,7 @@ from jaxscale.core import supports as s
 from jaxscale.core.parametric import param
 from jaxscale.core.runs import Runs
 from jaxscale.objectives.objective import AbstractObjective
-from jaxscale.objectives.residual import LogResidual, RawResidual, Residual
+from jaxscale.objectives.residual import LogResidual, RawResidual, Residual, relative_noise
 
 
 class Square(eqx.Module):
@@ -46,7 +50,7 @@ type Shape = Square | Huber
 
 
 class Penalty(AbstractObjective):
-    """A shape of `residual / width`, with negative residuals (loss above the law) weighted by `above`.
+    """A shape of `residual / (width * relative noise)`, negative residuals (loss above the law) weighted by `above`.
 
     `above < 1` makes the fit a lower envelope: runs above the frontier, which are undertuned rather than
     informative, count less.
@@ -63,7 +67,7 @@ class Penalty(AbstractObjective):
     )
 
     def outputs(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, "n 1"]:
-        return (self.residual(prediction, runs) / self.width)[:, None]
+        return (self.residual(prediction, runs) / (self.width * relative_noise(self.residual, runs)))[:, None]
 
     def _side(self, t: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.where(t < 0, self.above, jnp.ones_like(t))
@@ -84,9 +88,11 @@ class Penalty(AbstractObjective):
         return 4 * jnp.finfo(self.width.dtype).eps / self.width
 
     def simulate(self, key: PRNGKeyArray, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
-        # A penalty has no noise model: Gaussian, of the residuals' robust spread.
-        residual = jnp.where(runs.weight > 0, jnp.abs(self.residual(prediction, runs)), jnp.nan)
-        noise = 1.4826 * jnp.nanmedian(residual) * jax.random.normal(key, prediction.shape, prediction.dtype)
+        # A penalty has no noise model: Gaussian, of the residuals' robust spread, in proportion to what is known of it.
+        relative = relative_noise(self.residual, runs)
+        residual = jnp.where(runs.weight > 0, jnp.abs(self.residual(prediction, runs) / relative), jnp.nan)
+        spread = 1.4826 * jnp.nanmedian(residual) * relative
+        noise = spread * jax.random.normal(key, prediction.shape, prediction.dtype)
         return self.residual.target(prediction, noise)
 
     def stages(self, dtype: np.dtype) -> "tuple[Penalty, ...]":
@@ -107,7 +113,10 @@ class Penalty(AbstractObjective):
 
 
 def log_huber(delta: float = 1e-3) -> Penalty:
-    r"""$\sum_i w_i\,\mathrm{Huber}_\delta(\log\hat L_i - \log L_i)$, summed (Hoffmann et al. 2022, eq. 3)."""
+    r"""$\sum_i w_i\,\mathrm{Huber}_\delta(\log\hat L_i - \log L_i)$, summed (Hoffmann et al. 2022, eq. 3).
+
+    Where the noise of the runs is known, $\delta$ is the width at the typical run: see the module's text.
+    """
     return Penalty(LogResidual(), Huber(), "huber", _positive(delta, "delta"))
 
 

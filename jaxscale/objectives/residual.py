@@ -47,3 +47,16 @@ class RawResidual(eqx.Module):
 
 
 type Residual = LogResidual | RawResidual
+
+
+def relative_noise(residual: Residual, runs: Runs) -> Float[Array, " n"]:
+    """Known noise of each run's residual over the typical known one, their geometric mean; 1 where it is not known.
+
+    A noise that is the same for all runs is 1 throughout. Rows count whatever their weight, so that a resample, or a
+    fit to a part, measures residuals on the same scale.
+    """
+    known = residual.known_noise(runs)
+    there = known > 0
+    logs = jnp.log(jnp.where(there, known, 1))
+    typical = jnp.sum(logs) / jnp.maximum(jnp.sum(there.astype(logs.dtype)), 1)
+    return jnp.where(there, jnp.exp(logs - typical), 1)

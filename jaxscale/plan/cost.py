@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
 
 
@@ -21,9 +22,17 @@ class AbstractCost(eqx.Module):
 
 
 class SixND(AbstractCost):
-    """C = per_token N D with 6 FLOP per parameter and token: 2 forward, 4 backward (Kaplan et al. 2020, sec. 2.1)."""
+    """C = per_token N D with 6 FLOP per parameter and token: 2 forward, 4 backward (Kaplan et al. 2020, sec. 2.1).
+
+    Other architectures cost another number: a mixture of experts 6 times its share of active parameters. Raises
+    `BadInput` on one that is not positive.
+    """
 
     per_token: float = eqx.field(static=True, default=FLOP_PER_PARAM_TOKEN)
+
+    def __check_init__(self) -> None:
+        if not 0 < self.per_token < math.inf:
+            raise BadInput(f"per_token: expected a positive number of FLOP, got {self.per_token}; 6 is usual")
 
     def log_flops(self, log_N: Float[Array, ""], log_D: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.asarray(math.log(self.per_token), log_N.dtype) + log_N + log_D

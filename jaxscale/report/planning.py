@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
 from jaxscale.core.law import signature
 from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import FAR, LEVELS, decades_beyond, ensemble_doubts
 from jaxscale.plan.allocate import Bounds, allocate, summary
+from jaxscale.plan.cost import SixND
 from jaxscale.plan.reach import LEAST, MOST, flops_for
 
 
@@ -29,6 +30,7 @@ class Planned:
     - `target_loss`: what was asked for, None where a budget was; `quantiles["flops"]` is then present.
     - `on_bound`: the optimum is an end of the allowed range; `bound_share`: the share of draws for which it is.
     - `decades`: how far the run lies beyond the fitted ones, in powers of ten of N, D or compute.
+    - `per_token`: FLOP per parameter and token that the budget counts.
     - `alternatives`: half and twice the size at the same budget: N, D, loss, `regret` (relative excess of loss).
     """
 
@@ -42,6 +44,7 @@ class Planned:
     remarks: tuple[str, ...]
     group: str | None = None
     target_loss: float | None = None
+    per_token: float = FLOP_PER_PARAM_TOKEN
 
 
 def plan_run(
@@ -52,21 +55,26 @@ def plan_run(
     loss: float | None = None,
     bounds: Bounds | None = None,
     group: str | None = None,
+    per_token: float = FLOP_PER_PARAM_TOKEN,
 ) -> Planned:
-    """The best run for `flops`, or for the smallest budget that reaches `loss`. Raises `BadInput`."""
+    """The best run for `flops`, or for the smallest budget that reaches `loss`, at `per_token` N D FLOP.
+
+    Raises `BadInput`.
+    """
     if (flops is None) == (loss is None):
         raise BadInput("plan: expected either a budget (flops) or a target loss, got both or none; give one of them")
     bounds = (Bounds() if bounds is None else bounds).check()
-    index = group_index(fit, group)
+    index, cost = group_index(fit, group), SixND(per_token)
     kept = None if ensemble is None else ensemble.ok()
     needed = None
     if loss is not None:
-        flops = _budget_for(fit, loss, bounds, index)
-        needed = None if kept is None else np.asarray(flops_for(kept, loss, bounds=bounds, group=index), np.float64)
+        flops = _budget_for(fit, loss, cost, bounds, index)
+        if kept is not None:
+            needed = np.asarray(flops_for(kept, loss, cost=cost, bounds=bounds, group=index), np.float64)
     assert flops is not None
-    _possible(flops, bounds)
-    best = allocate(fit.law, flops, bounds=bounds, group=index)
-    draws = None if kept is None else allocate(kept, flops, bounds=bounds, group=index)
+    _possible(flops, cost, bounds)
+    best = allocate(fit.law, flops, cost=cost, bounds=bounds, group=index)
+    draws = None if kept is None else allocate(kept, flops, cost=cost, bounds=bounds, group=index)
     found = summary(best, draws, LEVELS)
     point = found["point"]
     quantiles = found.get("quantiles")
@@ -77,7 +85,7 @@ def plan_run(
             # Order statistics, not interpolation: a budget may be infinite.
             quantiles["flops"] = {f"{q:g}": float(np.quantile(needed, q, method="nearest")) for q in LEVELS}
     share = 0.0 if draws is None else float(np.mean(np.asarray(draws.on_bound)))
-    decades = float(decades_beyond(_of_group(fit, index), as_inputs(point["N"], point["D"])).max())
+    decades = float(decades_beyond(_of_group(fit, index), as_inputs(point["N"], point["D"], per_token)).max())
     on_bound = bool(best.on_bound)
     return Planned(
         flops=flops,
@@ -86,17 +94,18 @@ def plan_run(
         on_bound=on_bound,
         bound_share=share,
         decades=decades,
-        alternatives=_alternatives(fit, point, index),
+        alternatives=_alternatives(fit, point, index, per_token),
         remarks=_remarks(fit, ensemble, on_bound, share, decades),
         group=group,
         target_loss=loss,
+        per_token=per_token,
     )
 
 
-def as_inputs(N: Any, D: Any) -> dict[str, np.ndarray]:
-    """N and D (broadcasting), and what laws derive from them: C = 6ND and M = D/N."""
+def as_inputs(N: Any, D: Any, per_token: float = FLOP_PER_PARAM_TOKEN) -> dict[str, np.ndarray]:
+    """N and D (broadcasting), and what laws derive from them: C = `per_token` N D and M = D/N."""
     N, D = np.atleast_1d(np.asarray(N, np.float64)), np.atleast_1d(np.asarray(D, np.float64))
-    return {"N": N, "D": D, "C": training_flops(N, D), "M": D / N}
+    return {"N": N, "D": D, "C": per_token * N * D, "M": D / N}
 
 
 def plannable(fit: Fit) -> bool:
@@ -117,9 +126,16 @@ def group_index(fit: Fit, group: str | None) -> int:
     return labels.index(group)
 
 
-def loss_at(fit: Fit, N: Any, D: Any, group: int = 0, ensemble: Ensemble | None = None) -> np.ndarray:
+def loss_at(
+    fit: Fit,
+    N: Any,
+    D: Any,
+    group: int = 0,
+    ensemble: Ensemble | None = None,
+    per_token: float = FLOP_PER_PARAM_TOKEN,
+) -> np.ndarray:
     """The law (shape (m,)), or every law of an ensemble (shape (draws, m)), at N and D."""
-    inputs = {k: v for k, v in as_inputs(N, D).items() if k in signature(fit.law).inputs}
+    inputs = {k: v for k, v in as_inputs(N, D, per_token).items() if k in signature(fit.law).inputs}
     if "group" in signature(fit.law).inputs:
         inputs["group"] = np.asarray([group], np.int32)
     if ensemble is not None:
@@ -135,9 +151,9 @@ def _of_group(fit: Fit, index: int) -> Runs:
     return eqx.tree_at(lambda r: r.weight, runs, jnp.where(runs.group == index, runs.weight, 0))
 
 
-def _budget_for(fit: Fit, loss: float, bounds: Bounds, index: int) -> float:
+def _budget_for(fit: Fit, loss: float, cost: SixND, bounds: Bounds, index: int) -> float:
     unit = signature(fit.law).output.unit
-    flops = float(flops_for(fit.law, loss, bounds=bounds, group=index))
+    flops = float(flops_for(fit.law, loss, cost=cost, bounds=bounds, group=index))
     if not math.isfinite(flops):
         floor = np.atleast_1d(np.asarray(fit.params.get("E", np.nan), np.float64))
         known = f"; the fitted floor E is {floor[index % floor.size]:.4g}" if np.isfinite(floor).all() else ""
@@ -149,12 +165,12 @@ def _budget_for(fit: Fit, loss: float, bounds: Bounds, index: int) -> float:
     return flops
 
 
-def _possible(flops: float, bounds: Bounds) -> None:
-    """Ratio and size bounds may exclude each other at a budget: N = sqrt(C / (6 ratio))."""
+def _possible(flops: float, cost: SixND, bounds: Bounds) -> None:
+    """Ratio and size bounds may exclude each other at a budget: N = sqrt(C / (6 ratio)) where C = 6ND."""
     if not (math.isfinite(flops) and flops > 0):
         raise BadInput(f"flops: expected a positive finite number of FLOP, got {flops:g}; write it like 1e24")
-    low = max(bounds.N[0], math.sqrt(flops / FLOP_PER_PARAM_TOKEN / bounds.ratio[1]))
-    high = min(bounds.N[1], math.sqrt(flops / FLOP_PER_PARAM_TOKEN / bounds.ratio[0]))
+    low = max(bounds.N[0], math.sqrt(flops / cost.per_token / bounds.ratio[1]))
+    high = min(bounds.N[1], math.sqrt(flops / cost.per_token / bounds.ratio[0]))
     if low >= high:
         raise BadInput(
             f"bounds: at {flops:g} FLOP no run has {bounds.N[0]:g} to {bounds.N[1]:g} parameters and "
@@ -162,10 +178,12 @@ def _possible(flops: float, bounds: Bounds) -> None:
         )
 
 
-def _alternatives(fit: Fit, point: Mapping[str, float], index: int) -> tuple[Mapping[str, float], ...]:
+def _alternatives(
+    fit: Fit, point: Mapping[str, float], index: int, per_token: float
+) -> tuple[Mapping[str, float], ...]:
     N = np.array([0.5, 2.0]) * point["N"]
     D = point["N"] * point["D"] / N
-    losses = loss_at(fit, N, D, index)
+    losses = loss_at(fit, N, D, index, per_token=per_token)
     return tuple(
         {"N": float(n), "D": float(d), "loss": float(x), "regret": float(x / point["loss"] - 1)}
         for n, d, x in zip(N, D, losses, strict=True)

@@ -119,6 +119,7 @@ def plan_record(planned: Planned, fit: Fit) -> dict[str, Any]:
             "law": law_name(fit.law),
             "group": planned.group,
             "flops": planned.flops,
+            "flop_per_param_token": planned.per_token,
             "target_loss": planned.target_loss,
             "point": dict(planned.point),
             "quantiles": planned.quantiles,

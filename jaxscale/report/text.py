@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from jaxscale.core.flops import training_flops
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
 from jaxscale.infer.edges import edge_near, params_on_edges
@@ -192,7 +192,10 @@ def plan_notes(planned: Planned, fit: Fit) -> list[str]:
         if planned.decades > 0
         else "This run lies inside the range of the fitted runs."
     )
-    return [f"At the same compute {priced}.", where, reach_sentence(fit)]
+    counted = (
+        [] if planned.per_token == FLOP_PER_PARAM_TOKEN else [f"Compute here is C = {planned.per_token:g} N D FLOP."]
+    )
+    return [*counted, f"At the same compute {priced}.", where, reach_sentence(fit)]
 
 
 def forecast_table(found: Forecast, fit: Fit) -> Table:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.flops import PETAFLOP_DAY, training_flops
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, PETAFLOP_DAY, training_flops
 from jaxscale.studies.units import CountUnit, cell
 
 type Rows = np.ndarray
@@ -23,6 +23,7 @@ CONVENTIONS = {
 }
 # C / (6 N D) outside this range is no matter of counting attention or embeddings.
 _SIX_ND = (0.2, 5.0)
+_ALIKE = np.log(2.0)  # so far apart, the rows' ratios of C to 6ND may be those of one architecture
 
 
 def first(bad: np.ndarray, rows: Rows) -> tuple[int, str]:
@@ -158,6 +159,9 @@ def compute_agrees(N: np.ndarray, D: np.ndarray, C: np.ndarray, names: dict[str,
     i, where = first(bad, rows)
     middle = float(np.median(ratio))
     remedy = "correct the row, or leave C out of the mapping if it counts something else"
+    if np.ptp(np.log(ratio)) < _ALIKE:
+        per_token = f"{FLOP_PER_PARAM_TOKEN * middle:.3g}"
+        remedy += f" (active parameters of experts), and plan with --per-token {per_token} (SixND({per_token}))"
     for scale, letter in ((1e3, "K"), (1e6, "M"), (1e9, "B"), (1e12, "T")):
         if _SIX_ND[0] <= middle / scale <= _SIX_ND[1]:
             guilty = "N" if N.max() < D.max() and N.max() < 1e5 else "D"

@@ -17,7 +17,7 @@ from jaxscale.objectives.likelihood import student_t
 from jaxscale.plan import allocate
 from jaxscale.studies import datasets, load
 
-from .conftest import invoke
+from .conftest import invoke, refused
 
 
 def test_plan_is_the_law_s_closed_form(fit_file, simulated_fit, eps):
@@ -190,3 +190,29 @@ def test_demo_holds_its_forecast_against_training(tmp_path):
 def test_version_and_help_answer():
     assert invoke("--version").stdout.startswith("jaxscale ")
     assert "demo" in invoke("--help").stdout
+
+
+def test_a_plan_at_another_cost_of_a_token(fit_file, tmp_path):
+    """18 FLOP per parameter and token: three times the budget buys the same run, whatever the law."""
+    records = []
+    for arguments in (("--flops", "1e21"), ("--flops", "3e21", "--per-token", "18")):
+        invoke("plan", fit_file, *arguments, "--json", tmp_path / "plan.json")
+        records.append(json.loads((tmp_path / "plan.json").read_text()))
+    dense, tripled = records
+    assert tripled["point"] == pytest.approx(dense["point"], rel=1e-3)
+    assert tripled["quantiles"]["N"] == pytest.approx(dense["quantiles"]["N"], rel=1e-3)
+    assert (dense["flop_per_param_token"], tripled["flop_per_param_token"]) == (6, 18)
+    for alternative, same in zip(dense["alternatives"], tripled["alternatives"], strict=True):
+        assert alternative == pytest.approx(same, rel=1e-2)
+    refused(invoke("plan", fit_file, "--flops", "1e21", "--per-token", "0"), ["--per-token", "positive"])
+
+
+@pytest.mark.parametrize("option", ["--map", "--where", "--group"])
+def test_what_belongs_to_a_table_of_points_is_refused_without_one(fit_file, option):
+    result = invoke("predict", fit_file, "--at", "N=1e9,D=1e10", option, "N=x")
+    refused(result, [option, "--file only"])
+
+
+def test_an_input_that_the_law_does_not_take_is_told(fit_file):
+    result = invoke("predict", fit_file, "--at", "N=1e9,D=1e10,C=6e19")
+    assert "Not used: C: no input of Chinchilla." in result.stdout

@@ -102,3 +102,50 @@ def test_widths_must_be_positive() -> None:
         log_huber(0)
     with pytest.raises(ValueError, match="above: expected a positive number"):
         lower_envelope(1e-3, -1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("objective", "formula"),
+    [
+        (log_huber(2e-3), lambda t, w: np.sum(w * huber(2e-3, t))),
+        (least_squares(), lambda t, w: 0.5 * np.sum(w * t**2)),
+        (log_lad(), lambda t, w: np.sum(w * np.abs(t))),
+        (lower_envelope(2e-3, 0.1), lambda t, w: np.sum(w * np.where(t < 0, 0.1, 1.0) * huber(2e-3, t))),
+    ],
+    ids=["huber", "squares", "lad", "envelope"],
+)
+def test_known_noise_divides_residuals(objective: Penalty, formula: object, seed: int, eps: float) -> None:
+    """By what is known of a run, relative to the geometric mean; a run of unknown noise counts as that one."""
+    rng = np.random.default_rng(seed)
+    target, prediction, weight = rng.uniform(2, 4, 30), rng.uniform(2, 4, 30), rng.integers(0, 3, 30).astype(float)
+    noise = np.where(rng.random(30) < 0.3, 0.0, np.exp(rng.normal(-4, 1, 30)))
+    runs = runs_of(target, weight=weight, noise=noise)
+    relative = np.where(noise > 0, noise, 1) / target
+    scale = np.where(noise > 0, relative / np.exp(np.mean(np.log(relative[noise > 0]))), 1.0)
+    u = objective.outputs(jnp.asarray(prediction, dtype=float), runs)
+    expected = formula((np.log(prediction) - np.log(target)) / scale, weight)  # pyright: ignore[reportCallIssue]
+    assert float(objective.reported(u, runs.weight)) == pytest.approx(float(expected), rel=256 * eps)
+
+
+@pytest.mark.parametrize("objective", PENALTIES, ids=lambda o: o.name)
+def test_the_same_noise_everywhere_changes_nothing(objective: Penalty, eps: float) -> None:
+    rng = np.random.default_rng(5)
+    target, prediction = rng.uniform(2, 4, 30), jnp.asarray(rng.uniform(2, 4, 30), dtype=float)
+    # Of the residual, that is: relative for log residuals.
+    noise = 0.037 * (np.ones(30) if objective.residual.name == "raw" else target)
+    plain = objective.outputs(prediction, runs_of(target))
+    known = objective.outputs(prediction, runs_of(target, noise=noise))
+    np.testing.assert_allclose(np.asarray(known), np.asarray(plain), rtol=64 * eps)
+
+
+def test_simulated_spread_follows_the_known_noise() -> None:
+    n = 4001
+    noise = np.where(np.arange(n) % 2, 0.3, 0.03)
+    truth = 5 + noise * np.random.default_rng(3).standard_normal(n)
+    runs = runs_of(truth, noise=noise)
+    made = raw_least_squares().simulate(jax.random.key(1), jnp.full(n, 5.0), runs)
+    for size in (0.3, 0.03):
+        # Of 2,000 normal draws the spread is known to 1/sqrt(4000), and of the median size to 1.64 times that.
+        got = float(np.std(np.asarray(made, np.float64)[noise == size]))
+        assert got == pytest.approx(size, rel=4 * 1.93 / np.sqrt(4000))
