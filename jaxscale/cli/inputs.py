@@ -311,6 +311,7 @@ def saved_fit(file: str, trust: bool) -> Saved:
 
 def points_in(file: str, given: Sequence[str], where: str | None, group: str | None, fit: Any) -> dict[str, Any]:
     """Points from a table: no loss is needed. Raises `BadInput`."""
+    from jaxscale.core.groups import label
     from jaxscale.core.law import signature
     from jaxscale.studies.convert import canonical
     from jaxscale.studies.options import Options
@@ -330,6 +331,5 @@ def points_in(file: str, given: Sequence[str], where: str | None, group: str | N
             raise BadInput(
                 f"--group: there is no column {group!r}; the columns are {', '.join(list(sheet.table)[:20])}"
             )
-        cells = sheet.table[group]
-        found["group"] = np.array([f"{x:g}" if isinstance(x, float) else str(x) for x in cells])
+        found["group"] = np.array([label(cell) for cell in sheet.table[group]])
     return found

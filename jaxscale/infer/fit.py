@@ -117,8 +117,20 @@ class Fit:
 
 
 def as_runs(data: Runs | Table, law: AbstractLaw) -> Runs:
-    """The runs that `law` needs from a table, or the runs themselves."""
-    return data if isinstance(data, Runs) else data.runs(signature(law))
+    """The runs that `law` needs from a table, or the runs themselves.
+
+    Raises `BadInput` where the groups are not those of a joint law, in its order.
+    """
+    labels = getattr(law, "groups", ())
+    if isinstance(data, Runs):
+        _indexed(data, labels)
+        return data
+    if labels and data.groups and tuple(labels) != tuple(data.groups):
+        raise BadInput(
+            f"groups: {type(law).__name__} has {', '.join(labels)}, and {data.name!r} {', '.join(data.groups)}; "
+            "expected the same in the same order: make the law with groups=study.groups"
+        )
+    return data.runs(signature(law))
 
 
 def fit(
@@ -204,7 +216,7 @@ def fit(
         settings=solver,
         seed=seed,
         count=count,
-        groups=getattr(data, "groups", ()),
+        groups=getattr(data, "groups", ()) or getattr(law, "groups", ()),
         provenance=dict(getattr(data, "provenance", {})),
         seconds={"total": time.perf_counter() - clock},
         table_remarks=(
@@ -214,6 +226,19 @@ def fit(
         ),
         restarts=restarts(solid, z[1:], found, best),
     )
+
+
+def _indexed(runs: Runs, labels: tuple[str, ...]) -> None:
+    """Groups of runs made by hand are indices into a joint law's labels."""
+    if not labels or isinstance(runs.group, jax.core.Tracer):
+        return
+    group = np.asarray(runs.group)
+    bad = np.flatnonzero((group < 0) | (group >= len(labels)))
+    if bad.size:
+        raise BadInput(
+            f"runs: group must be an index 0 to {len(labels) - 1}, of {', '.join(labels)}, got {group[bad[0]]} in row "
+            f"{bad[0]} (counted from 0); number the groups in the law's order"
+        )
 
 
 def _usable(runs: Runs) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import training_flops
+from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble, quantile_table
@@ -104,7 +105,7 @@ def points_of(law: AbstractLaw, inputs: Mapping[str, Any], groups: Sequence[str]
     found = {}
     for name, quantity in wanted.items():
         if name == "group":
-            found[name] = _group(list(groups), inputs[name])
+            found[name] = index_of(inputs[name], groups or getattr(law, "groups", ()))
             continue
         value = np.atleast_1d(np.asarray(inputs[name], np.float64))
         bad = ~np.isfinite(value) | quantity.refuses(value)
@@ -117,16 +118,6 @@ def points_of(law: AbstractLaw, inputs: Mapping[str, Any], groups: Sequence[str]
             )
         found[name] = value
     return dict(zip(found, np.broadcast_arrays(*found.values()), strict=True))
-
-
-def _group(labels: list[str], group: Any) -> np.ndarray:
-    given = np.atleast_1d(np.asarray(group))
-    if given.dtype.kind in "iu":
-        return given
-    unknown = [str(g) for g in given if str(g) not in labels]
-    if unknown:
-        raise BadInput(f"group: expected one of {labels}, got {unknown}")
-    return np.array([labels.index(str(g)) for g in given])
 
 
 def decades_beyond(runs: Runs, points: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.objectives.pooling import Pooled
@@ -41,10 +42,7 @@ def member(ensemble: Ensemble, group: int | str) -> Ensemble:
     law = ensemble.law
     if not isinstance(law, Pooled | Tied):
         raise BadInput(f"member: expected draws of a Pooled or Tied law, got {type(law).__name__}, which has no groups")
-    index = law.groups.index(group) if isinstance(group, str) and group in law.groups else group
-    if isinstance(index, str) or not 0 <= index < len(law.groups):
-        raise BadInput(f"member: expected one of the groups {list(law.groups)} or its index, got {group!r}")
-    return dataclasses.replace(ensemble, law=_member(law, int(index)))
+    return dataclasses.replace(ensemble, law=_member(law, int(index_of(group, law.groups)[0])))
 
 
 @eqx.filter_jit
@@ -54,4 +52,4 @@ def _unseen(law: Pooled, key: PRNGKeyArray, draws: Int[Array, " draw"]) -> Abstr
 
 @eqx.filter_jit
 def _member(law: Pooled | Tied, index: int) -> AbstractLaw:
-    return jax.vmap(lambda one: one.member(index if isinstance(one, Pooled) else one.groups[index]))(law)
+    return jax.vmap(lambda one: one.member(one.groups[index]))(law)

@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from jaxscale.core import priors as p
 from jaxscale.core import supports as s
 from jaxscale.core.errors import BadInput
+from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, Signature, signature
 from jaxscale.core.parametric import Declared, Spec, declared, replace, values
 from jaxscale.core.quantities import GROUP, PURE
@@ -120,8 +122,9 @@ class Pooled(AbstractLaw):
         return {name: known[name] for name in self.split} | partial
 
     def member(self, group: Any) -> AbstractLaw:
-        """The law of one group, by its index."""
-        return replace(self.law, {name: value[group] for name, value in self.group_values().items()})
+        """The law of one group, by label or index: `BadInput` on a wrong one; under jit NaN for a wrong index."""
+        index = group if isinstance(group, jax.core.Tracer) else int(index_of(group, self.groups)[0])
+        return replace(self.law, {name: at_group(value, index) for name, value in self.group_values().items()})
 
     def unseen(self, key: PRNGKeyArray) -> AbstractLaw:
         """The law of a group that was not observed: its offsets drawn from the population.
@@ -140,7 +143,14 @@ class Pooled(AbstractLaw):
         return replace(self.law, self._around(drawn))
 
     def __call__(self, group: Any, **inputs: Any) -> Any:
-        return self.member(group)(**inputs)
+        # Indices, of runs that were checked: those of a table's labels.
+        found = {name: at_group(value, group) for name, value in self.group_values().items()}
+        return replace(self.law, found)(**inputs)
+
+
+def at_group(values: Array, index: Any) -> Array:
+    """The values of one group, leading axis `groups`; NaN for an index that is none: no other group may answer."""
+    return values.at[index].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
 
 @signature.register

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, Signature, signature
 from jaxscale.core.parametric import Declared, declared, values
 from jaxscale.core.quantities import GROUP
+from jaxscale.objectives.pooling import at_group
 
 
 class Tied(AbstractLaw):
@@ -46,9 +48,9 @@ class Tied(AbstractLaw):
         for name in sorted(self.shared):
             yield Declared(prefix + name, specs[name], self.shared[name])
 
-    def member(self, label: str) -> AbstractLaw:
-        """The law of one group, with the shared values in place."""
-        law = self.laws[label]
+    def member(self, group: Any) -> AbstractLaw:
+        """The law of one group, by label or index, with the shared values in place; `BadInput` on a wrong one."""
+        law = self.laws[self.groups[int(index_of(group, self.groups)[0])]]
         return eqx.tree_at(
             lambda x: [getattr(x, name) for name in self.tie],
             law,
@@ -61,7 +63,7 @@ class Tied(AbstractLaw):
         for label in self.groups:
             law = self.member(label)
             outputs.append(law(**{name: inputs[name] for name in signature(law).inputs}))
-        return jnp.stack(outputs)[group]
+        return at_group(jnp.stack(outputs), group)
 
 
 @signature.register

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, require_values, signature
 from jaxscale.plan.cost import AbstractCost, SixND
 from jaxscale.plan.roots import root
@@ -60,7 +61,12 @@ class Bounds(eqx.Module):
 
 
 def allocate(
-    law: Any, flops: Any, *, cost: AbstractCost | None = None, bounds: Bounds | None = None, group: int = 0
+    law: Any,
+    flops: Any,
+    *,
+    cost: AbstractCost | None = None,
+    bounds: Bounds | None = None,
+    group: int | str | None = None,
 ) -> Allocation:
     """The N, D and loss of the cheapest loss at `flops` (scalar or array) for a law, or for every law of an ensemble.
 
@@ -69,20 +75,34 @@ def allocate(
     - `law`: an `AbstractLaw` of N and D (or of C and M = D/N), or an `Ensemble` of them (draws in front).
     - `flops`: budget in FLOP, positive.
     - `cost`: default C = 6ND.
-    - `group`: which group of a joint law.
+    - `group`: which group of a joint law, by label or index.
 
     Differentiable with respect to the law's parameters and the budget, by the implicit function theorem.
-    Raises `BadInput` on a law without size and data, a non-positive budget, or bounds that no run satisfies.
+    Raises `BadInput` on a law without size and data, a group that there is not (or none, of a joint law), a
+    non-positive budget, or bounds that no run satisfies.
     """
     cost = SixND() if cost is None else cost
     single = law if isinstance(law, AbstractLaw) else law.law
     plannable(single)
+    index = group_in(single, group)
     budget = positive(flops, "flops", "FLOP", jax.tree.leaves(single)[0].dtype)
     bounds = (Bounds() if bounds is None else bounds).check().arrays(budget.dtype)
     feasible(budget, cost, bounds)
     if isinstance(law, AbstractLaw):
-        return _over_budgets(law, budget, cost, bounds, group)
-    return eqx.filter_vmap(lambda one: _over_budgets(one, budget, cost, bounds, group))(single)
+        return _over_budgets(law, budget, cost, bounds, index)
+    return eqx.filter_vmap(lambda one: _over_budgets(one, budget, cost, bounds, index))(single)
+
+
+def group_in(law: AbstractLaw, group: int | str | None) -> int:
+    """The index of a joint law's group, 0 for other laws. Raises `BadInput` on a wrong one, or where one lacks."""
+    labels = getattr(law, "groups", ())
+    if "group" in signature(law).inputs:
+        if group is None:
+            raise BadInput(f"group: expected one of {', '.join(labels)}, got none; name the group to ask about")
+        return int(index_of(group, labels)[0])
+    if group is not None:
+        raise BadInput(f"group: expected none, for the law is not a joint one, got {group!r}; leave the group out")
+    return 0
 
 
 def positive(value: Any, name: str, unit: str, dtype: Any) -> Array:

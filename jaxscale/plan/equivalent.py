@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
-from jaxscale.plan.allocate import Bounds, at_budget, feasible, log_loss_of, positive, size_range
+from jaxscale.plan.allocate import Bounds, at_budget, feasible, group_in, log_loss_of, positive, size_range
 from jaxscale.plan.cost import AbstractCost
 from jaxscale.plan.pairs import each, many, paired_laws
 from jaxscale.plan.reach import Path, dtype_of, laws_in, over
@@ -40,7 +40,13 @@ class Deadweight(eqx.Module):
 
 
 def deadweight(
-    law: Any, N: Any, D: Any, *, cost: AbstractCost | None = None, bounds: Bounds | None = None, group: int = 0
+    law: Any,
+    N: Any,
+    D: Any,
+    *,
+    cost: AbstractCost | None = None,
+    bounds: Bounds | None = None,
+    group: int | str | None = None,
 ) -> Deadweight:
     """The deadweight compute loss and the loss regret of runs of N parameters and D tokens, which broadcast.
 
@@ -52,7 +58,7 @@ def deadweight(
     N, D = jnp.broadcast_arrays(N, D)
     path = Path.of(cost, bounds, N.dtype)
     feasible(jnp.exp(path.cost.log_flops(jnp.log(N), jnp.log(D))), path.cost, path.bounds)
-    return _deadweight(laws, N, D, path, group, many(law), False)
+    return _deadweight(laws, N, D, path, group_in(laws, group), many(law), False)
 
 
 def regret(
@@ -94,7 +100,7 @@ def flat_range(
     *,
     cost: AbstractCost | None = None,
     bounds: Bounds | None = None,
-    group: int = 0,
+    group: int | str | None = None,
 ) -> Flat:
     """The sizes about the optimum at `flops` whose loss exceeds the least by at most `tolerance`, relative.
 
@@ -107,7 +113,8 @@ def flat_range(
     budget = positive(flops, "flops", "FLOP", dtype_of(laws))
     path = Path.of(cost, bounds, budget.dtype)
     feasible(budget, path.cost, path.bounds)
-    return _flat(laws, budget, jnp.log1p(jnp.asarray(tolerance, budget.dtype)), path, group, many(law))
+    log_excess = jnp.log1p(jnp.asarray(tolerance, budget.dtype))
+    return _flat(laws, budget, log_excess, path, group_in(laws, group), many(law))
 
 
 def gain_multiplier(
@@ -118,7 +125,7 @@ def gain_multiplier(
     ratio: float | None = None,
     cost: AbstractCost | None = None,
     bounds: Bounds | None = None,
-    group: int = 0,
+    group: int | str | None = None,
 ) -> Float[Array, "..."]:
     """How many times `flops` an observed gain of loss is worth: $C_{eq} / C$ with $L(C_{eq}) = L(C) - gain$.
 
@@ -132,7 +139,7 @@ def gain_multiplier(
     path = Path.of(cost, bounds, dtype, ratio)
     feasible(budget, path.cost, path.bounds)
     gain, budget = jnp.broadcast_arrays(jnp.asarray(gain, dtype), budget)
-    return _gain_multiplier(laws, gain, budget, path, group, many(law))
+    return _gain_multiplier(laws, gain, budget, path, group_in(laws, group), many(law))
 
 
 @eqx.filter_jit

@@ -28,10 +28,16 @@ def paired_laws(a: Any, b: Any, paired: bool) -> tuple[AbstractLaw, AbstractLaw,
     - not paired, for independent ensembles: each draw meets one half an ensemble further on, so that ensembles which
       share their resamples are not paired by accident; the shorter one is repeated.
 
-    Raises `BadInput` on `paired` ensembles of different length, on `paired` without two ensembles, and on laws of
-    different quantities.
+    Raises `BadInput` on `paired` ensembles of different length, on `paired` without two ensembles, on joint laws, and
+    on laws of different quantities.
     """
     laws = laws_in(a), laws_in(b)
+    for law in laws:
+        if "group" in signature(law).inputs:
+            raise BadInput(
+                f"{type(law).__name__}: expected the law of one group, got a joint one; take a group's with "
+                "member(ensemble, group), or law.member(group)"
+            )
     units = [signature(law).output.unit for law in laws]
     if units[0] != units[1]:
         raise BadInput(f"expected two laws of one quantity, got {units[0] or 'no unit'} and {units[1] or 'no unit'}")

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxscale.core.law import AbstractLaw
-from jaxscale.plan.allocate import Bounds, at_budget, log_loss_of, plannable, positive
+from jaxscale.plan.allocate import Bounds, at_budget, group_in, log_loss_of, plannable, positive
 from jaxscale.plan.cost import AbstractCost, SixND
 from jaxscale.plan.roots import root
 
@@ -66,7 +66,12 @@ class Path(eqx.Module):
 
 
 def flops_for(
-    law: Any, loss: Any, *, cost: AbstractCost | None = None, bounds: Bounds | None = None, group: int = 0
+    law: Any,
+    loss: Any,
+    *,
+    cost: AbstractCost | None = None,
+    bounds: Bounds | None = None,
+    group: int | str | None = None,
 ) -> Float[Array, "..."]:
     """The smallest budget in FLOP whose compute-optimal run reaches `loss`: the inverse of `allocate`.
 
@@ -75,7 +80,8 @@ def flops_for(
     """
     single = laws_in(law)
     target = positive(loss, "loss", "nats", dtype_of(single))
-    return _flops_for(single, target, Path.of(cost, bounds, target.dtype), group, not isinstance(law, AbstractLaw))
+    path, index = Path.of(cost, bounds, target.dtype), group_in(single, group)
+    return _flops_for(single, target, path, index, not isinstance(law, AbstractLaw))
 
 
 @eqx.filter_jit

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
+from jaxscale.core.groups import index_of
 from jaxscale.core.law import signature
 from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble
@@ -65,16 +66,17 @@ def plan_run(
         raise BadInput("plan: expected either a budget (flops) or a target loss, got both or none; give one of them")
     bounds = (Bounds() if bounds is None else bounds).check()
     index, cost = group_index(fit, group), SixND(per_token)
+    label = group_label(fit, index)
     kept = None if ensemble is None else ensemble.ok()
     needed = None
     if loss is not None:
-        flops = _budget_for(fit, loss, cost, bounds, index)
+        flops = _budget_for(fit, loss, cost, bounds, index, label)
         if kept is not None:
-            needed = np.asarray(flops_for(kept, loss, cost=cost, bounds=bounds, group=index), np.float64)
+            needed = np.asarray(flops_for(kept, loss, cost=cost, bounds=bounds, group=label), np.float64)
     assert flops is not None
     _possible(flops, cost, bounds)
-    best = allocate(fit.law, flops, cost=cost, bounds=bounds, group=index)
-    draws = None if kept is None else allocate(kept, flops, cost=cost, bounds=bounds, group=index)
+    best = allocate(fit.law, flops, cost=cost, bounds=bounds, group=label)
+    draws = None if kept is None else allocate(kept, flops, cost=cost, bounds=bounds, group=label)
     found = summary(best, draws, LEVELS)
     point = found["point"]
     quantiles = found.get("quantiles")
@@ -96,7 +98,7 @@ def plan_run(
         decades=decades,
         alternatives=_alternatives(fit, point, index, per_token),
         remarks=_remarks(fit, ensemble, on_bound, share, decades),
-        group=group,
+        group=label,
         target_loss=loss,
         per_token=per_token,
     )
@@ -120,10 +122,14 @@ def group_index(fit: Fit, group: str | None) -> int:
         return 0
     if not joint:
         raise BadInput(f"group: expected none, for the law is not a joint one, got {group!r}; leave the group out")
-    labels = list(fit.groups)
-    if group not in labels:
-        raise BadInput(f"group: expected one of {', '.join(labels)}, got {group!r}; name the group to ask about")
-    return labels.index(group)
+    if group is None:
+        raise BadInput(f"group: expected one of {', '.join(fit.groups)}, got none; name the group to ask about")
+    return int(index_of(group, fit.groups)[0])
+
+
+def group_label(fit: Fit, index: int) -> str | None:
+    """A group as `allocate` wants it: its label; None of a law that is not a joint one."""
+    return fit.groups[index] if "group" in signature(fit.law).inputs else None
 
 
 def loss_at(
@@ -151,9 +157,9 @@ def _of_group(fit: Fit, index: int) -> Runs:
     return eqx.tree_at(lambda r: r.weight, runs, jnp.where(runs.group == index, runs.weight, 0))
 
 
-def _budget_for(fit: Fit, loss: float, cost: SixND, bounds: Bounds, index: int) -> float:
+def _budget_for(fit: Fit, loss: float, cost: SixND, bounds: Bounds, index: int, label: str | None) -> float:
     unit = signature(fit.law).output.unit
-    flops = float(flops_for(fit.law, loss, cost=cost, bounds=bounds, group=index))
+    flops = float(flops_for(fit.law, loss, cost=cost, bounds=bounds, group=label))
     if not math.isfinite(flops):
         floor = np.atleast_1d(np.asarray(fit.params.get("E", np.nan), np.float64))
         known = f"; the fitted floor E is {floor[index % floor.size]:.4g}" if np.isfinite(floor).all() else ""

@@ -161,7 +161,7 @@ def forecast_record(found: Forecast, fit: Fit) -> dict[str, Any]:
 def _label(fit: Fit, name: str, value: Any) -> Any:
     if name != "group":
         return float(value)
-    return fit.groups[int(value)] if int(value) < len(fit.groups) else int(value)
+    return fit.groups[int(value)] if fit.groups else int(value)
 
 
 def law_record(cls: type[AbstractLaw]) -> dict[str, Any]:

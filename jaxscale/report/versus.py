@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import training_flops
+from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, predict
@@ -164,10 +165,8 @@ def _recipes(study: Study, baseline: str | None) -> tuple[str, str]:
     if len(labels) != 2:
         shown = ", ".join(labels) or "none"
         raise BadInput(f"recipe: expected a column of two recipes, got {shown}; choose two of them with a filter")
-    if baseline is not None and baseline not in labels:
-        raise BadInput(f"baseline: expected one of {', '.join(labels)}, got {baseline!r}")
-    first = labels[0] if baseline is None else baseline
-    return first, labels[1 - labels.index(first)]
+    first = 0 if baseline is None else int(index_of(baseline, labels, "baseline")[0])
+    return labels[first], labels[1 - first]
 
 
 def _with_point(law: AbstractLaw, ensemble: Ensemble, ok: np.ndarray) -> Ensemble:

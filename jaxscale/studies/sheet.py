@@ -1,11 +1,11 @@
 """The rows under reading: located columns, numbers, labels, and what was done to them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.groups import EXACT, label
 from jaxscale.studies import checks, units
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
@@ -58,11 +58,12 @@ def labels(sheet: Sheet, names: Names, role: str) -> tuple[tuple[str, ...], np.n
             raise BadInput(
                 f"row {sheet.rows[i]}, column {names!r}: expected a {role} label, got a missing value; fill it in"
             )
-    return labelled([" / ".join(_label(cell) for cell in row) for row in zip(*cells, strict=True)])
-
-
-def _label(cell: Any) -> str:
-    return cell if isinstance(cell, str) else f"{cell:.12g}"
+        if any(not isinstance(cell, str) and abs(cell) >= EXACT for cell in row):
+            raise BadInput(
+                f"row {sheet.rows[i]}, column {names!r}: expected a {role} label, got a number of so many digits that "
+                "it is not told apart from its neighbours; give it as text"
+            )
+    return labelled([" / ".join(label(cell) for cell in row) for row in zip(*cells, strict=True)])
 
 
 def labelled(labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:

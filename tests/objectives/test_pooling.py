@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxscale import Study, allocate, fit, multiplier
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import signature
 from jaxscale.core.parametric import declared, replace, values
 from jaxscale.core.runs import Runs, predict
+from jaxscale.infer.forecast import points_of
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.laws.loss.gadre import Gadre
 from jaxscale.objectives import Model, Pooled, Tied, log_huber
@@ -86,3 +88,57 @@ def test_tied_refuses_a_parameter_that_a_law_lacks() -> None:
 def test_tied_laws_may_name_different_inputs() -> None:
     law = Tied({"c": Chinchilla(), "g": Gadre()}, tie=("E",))
     assert list(signature(law).inputs) == ["N", "D", "C", "M", "group"]
+
+
+@pytest.mark.parametrize("law", [pooled(), tied()], ids=["pooled", "tied"])
+def test_no_other_group_answers_for_a_wrong_index(law: Pooled | Tied) -> None:
+    """Under jit it is NaN; asked by hand it is a sentence with the labels."""
+    at = jax.jit(lambda group: law(group=group, N=jnp.asarray(1e9), D=jnp.asarray(1e10)))
+    inside = [float(at(jnp.asarray(i))) for i in range(len(law.groups))]
+    assert len(set(inside)) == len(law.groups)
+    for wrong in (-1, len(law.groups), -len(law.groups), 1000):
+        assert np.isnan(float(at(jnp.asarray(wrong))))
+        with pytest.raises(BadInput, match=f"group: expected one of {', '.join(law.groups)}, got '{wrong}'"):
+            law.member(wrong)
+    for i, label in enumerate(law.groups):
+        assert float(law.member(label)(N=jnp.asarray(1e9), D=jnp.asarray(1e10))) == pytest.approx(inside[i], rel=1e-5)
+
+
+@pytest.mark.parametrize("groups", [("4", "16", "64"), ("1", "2", "3"), ("2024-01-01", "2024-02-01", "2024-03-01")])
+def test_numbers_and_dates_name_their_group_where_runs_are_planned_and_predicted(groups: tuple[str, ...]) -> None:
+    law = replace(Pooled(Chinchilla(), split=("E", "A"), groups=groups), {"A": [300.0, 400.0, 500.0]})
+    best = [float(allocate(law.member(label), 1e22).N) for label in groups]
+    assert len(set(best)) == 3
+    for label, N in zip(groups, best, strict=True):
+        assert float(allocate(law, 1e22, group=label).N) == N
+        found = points_of(law, {"N": 1e9, "D": 1e10, "group": [label, label]}, ())
+        assert groups[int(found["group"][0])] == label
+    for wrong in ("5", -1, 7):
+        with pytest.raises(BadInput, match=f"group: expected one of {groups[0]}, "):
+            allocate(law, 1e22, group=wrong)
+        with pytest.raises(BadInput, match=f"group: expected one of {groups[0]}, "):
+            points_of(law, {"N": 1e9, "D": 1e10, "group": wrong}, groups)
+    with pytest.raises(BadInput, match="got none; name the group"):
+        allocate(law, 1e22)
+    with pytest.raises(BadInput, match="not a joint one"):
+        allocate(Chinchilla(), 1e22, group=groups[0])
+    with pytest.raises(BadInput, match="expected the law of one group"):
+        multiplier(law, law, 1e22)
+
+
+def test_groups_of_the_data_must_be_those_of_the_law() -> None:
+    table = {"N": N, "D": D, "loss": np.array([3.0, 2.9, 2.8, 2.7]), "width": [64, 4, 4, 16]}
+    study = Study.read(table, {"N": "N", "D": "D", "loss": "loss"}, group="width")
+    assert study.groups == ("64", "4", "16")
+    law = Pooled(Chinchilla(), split=("E",), groups=("4", "16", "64"))
+    with pytest.raises(BadInput, match=r"make the law with groups=study\.groups"):
+        fit(law, study)
+    runs = Runs.of({"N": N, "D": D}, np.ones(4), group=[0, 1, 3, -1])
+    with pytest.raises(BadInput, match=r"index 0 to 2, of 4, 16, 64, got 3 in row 2"):
+        fit(law, runs)
+
+
+def test_labels_of_too_many_digits_are_not_merged() -> None:
+    table = {"N": N, "D": D, "loss": np.ones(4), "id": [2**60 + i for i in range(4)]}
+    with pytest.raises(BadInput, match="so many digits"):
+        Study.read(table, {"N": "N", "D": "D", "loss": "loss"}, group="id")

@@ -8,7 +8,7 @@ from jaxscale.core.flops import training_flops
 from jaxscale.core.law import signature
 from jaxscale.infer.fit import Fit
 from jaxscale.plan.allocate import allocate
-from jaxscale.report.planning import loss_at
+from jaxscale.report.planning import group_label, loss_at
 from jaxscale.report.plots import style
 
 _POINTS = 80
@@ -37,7 +37,7 @@ def contours(fit: Fit, group: int = 0) -> Figure:
     ax.clabel(solid, fmt="%.3g", fontsize=8, inline_spacing=3, colors=style.INK)
     points = ax.scatter(N, D, c=loss, cmap=style.LOSS, norm=norm, s=26, edgecolor="white", linewidth=0.6, zorder=3)
     budgets = np.geomspace(training_flops(x[0], y[0]), training_flops(x[-1], y[-1]), 60)
-    best = allocate(fit.law, budgets, group=group)
+    best = allocate(fit.law, budgets, group=group_label(fit, group))
     optimal_N, optimal_D = np.asarray(best.N, np.float64), np.asarray(best.D, np.float64)
     spent = training_flops(N, D)
     near = (budgets >= spent.min()) & (budgets <= spent.max())

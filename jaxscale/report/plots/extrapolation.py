@@ -12,7 +12,7 @@ from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import LEVELS
 from jaxscale.plan.allocate import allocate
-from jaxscale.report.planning import loss_at
+from jaxscale.report.planning import group_label, loss_at
 from jaxscale.report.plots import style
 from jaxscale.studies import Study
 
@@ -98,8 +98,12 @@ def _line(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     kept = None if ensemble is None else ensemble.ok()
     if set(signature(fit.law).inputs) - {"group"} in ({"N", "D"}, {"C", "M"}):
-        best = np.asarray(allocate(fit.law, x, group=group).loss, np.float64)
-        spread = None if kept is None else np.asarray(allocate(_few(kept), x, group=group).loss, np.float64)
+        best = np.asarray(allocate(fit.law, x, group=group_label(fit, group)).loss, np.float64)
+        spread = (
+            None
+            if kept is None
+            else np.asarray(allocate(_few(kept), x, group=group_label(fit, group)).loss, np.float64)
+        )
     else:
         inputs = {name: x, **({"group": np.asarray([group], np.int32)} if "group" in signature(fit.law).inputs else {})}
         alone = Ensemble(jax.tree.map(lambda leaf: leaf[None], fit.law), jnp.zeros(1), jnp.zeros(1, jnp.int32), "point")

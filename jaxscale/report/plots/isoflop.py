@@ -9,7 +9,7 @@ from jaxscale.core.law import signature
 from jaxscale.infer.fit import Fit
 from jaxscale.plan.allocate import allocate
 from jaxscale.report.numbers import flops
-from jaxscale.report.planning import loss_at
+from jaxscale.report.planning import group_label, loss_at
 from jaxscale.report.plots import style
 
 _NEAR = 1.2  # a run belongs to a budget within this factor
@@ -23,7 +23,7 @@ def isoflop(fit: Fit, group: int = 0) -> Figure:
     low, high = np.quantile(C, (0.1, 0.98))
     budgets = np.geomspace(low, high, 5)
     budgets = np.array([*budgets, 10 * C.max()])
-    best = allocate(fit.law, budgets, group=group)
+    best = allocate(fit.law, budgets, group=group_label(fit, group))
     figure = style.figure(7.0, 4.8)
     ax = figure.subplots()
     style.title(figure, fit, "Iso-FLOP curves")
