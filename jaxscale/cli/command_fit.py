@@ -41,6 +41,7 @@ def fit(
     from jaxscale.cli.progress import counting, waiting
     from jaxscale.cli.reading import joint, whole
     from jaxscale.core.errors import BadInput
+    from jaxscale.core.results import RESULTS
     from jaxscale.objectives.parse import objective_from_name
     from jaxscale.report import record, text
     from jaxscale.report.card import fit_card
@@ -68,7 +69,8 @@ def fit(
         with waiting(f"fitting {record.law_name(model)} to {len(study)} runs (the first time compiles)"):
             found = infer.fit(model, study, chosen, fixed=held, starts=starts, seed=seed)
         ensemble = None
-        if draws:
+        # A likelihood through runs without noise has no refits; its certificate says so.
+        if draws and found.certificate.code != RESULTS.exact:
             with counting("bootstrap", draws) as tell:
                 ensemble = infer.bootstrap(found, draws, key=seed, progress=tell)
     seconds = clock.seconds

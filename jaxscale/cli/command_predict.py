@@ -26,6 +26,7 @@ def predict(
     from jaxscale.core.errors import BadInput
     from jaxscale.core.files import replacing
     from jaxscale.infer import forecast
+    from jaxscale.infer.forecast import no_intervals
     from jaxscale.report import record, text
 
     if bool(at) == bool(file):
@@ -48,11 +49,7 @@ def predict(
     output.say(out, text.marked(saved.fit, words))
     output.say(out)
     out.print(text.forecast_table(found, saved.fit))
-    missing = (
-        []
-        if saved.ensemble is not None
-        else ["No intervals: the fit holds no bootstrap; fit again with --bootstrap 4000."]
-    )
+    missing = [] if saved.ensemble is not None else [no_intervals(saved.fit)]
     output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *found.remarks(), *missing])
     output.say(out)
     output.say(out, text.reach_sentence(saved.fit))

@@ -12,6 +12,7 @@ class RESULTS(IntEnum):
     non_finite = 3
     on_edge = 4
     ambiguous = 5
+    exact = 6
 
     @property
     def sentence(self) -> str:
@@ -29,4 +30,7 @@ _SENTENCES = {
     "fix it or use a law without it.",
     RESULTS.ambiguous: "Starts reached the same value at parameters far apart, between which the runs do not tell; "
     "fix a parameter or add runs off the ridge.",
+    RESULTS.exact: "The residuals vanish: the law passes through every run to rounding, so that the scale of a "
+    "likelihood has no optimum. The estimates are exact and have no interval; a penalty (log-huber:1e-3) has an "
+    "optimum there.",
 }

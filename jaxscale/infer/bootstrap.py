@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import predict
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
@@ -38,10 +40,13 @@ def bootstrap(
     Draw i depends on `key` and i alone: the same for any chunk and any number of devices, to the bit on CPUs and
     to the solver's tolerance on GPUs, whose sums depend on how many rows lie side by side. Every draw starts
     from the fit's optimum, and from each other optimum the fit found, of which the best is kept. No draw is
-    dropped: `Ensemble.code` says how each ended. Raises `ValueError` on n < 1.
+    dropped: `Ensemble.code` says how each ended. Raises `ValueError` on n < 1, `BadInput` on a
+    likelihood of runs without noise.
     """
     if n < 1:
         raise ValueError(f"bootstrap: expected at least one draw, got {n}")
+    if fit.certificate.code == RESULTS.exact:
+        raise BadInput(f"bootstrap: expected runs that scatter about the law, got none. {RESULTS.exact.sentence}")
     key = jax.random.key(key) if isinstance(key, int) else key
     scheme = Pairs() if scheme is None else scheme
     rows = rows_per_call(fit.problem) if chunk is None else rows_per_call(fit.problem, chunk)

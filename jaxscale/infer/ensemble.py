@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, require_values, signature
 from jaxscale.core.parametric import values
 from jaxscale.core.results import RESULTS
@@ -40,10 +41,19 @@ class Ensemble(eqx.Module):
         return int(np.sum(np.asarray(self.code) != RESULTS.converged))
 
     def ok(self) -> "Ensemble":
-        """The converged draws only."""
+        """The converged draws only. Raises `BadInput` where there is none, with the reason."""
+        self.check()
         keep = np.flatnonzero(np.asarray(self.code) == RESULTS.converged)
         arrays, static = eqx.partition(self, eqx.is_array)
         return eqx.combine(jax.tree.map(lambda x: x[keep], arrays), static)
+
+    def check(self) -> None:
+        """Raises `BadInput` where no draw converged: nothing can be summarised, and the commonest reason is said."""
+        if self.failed < self.size:
+            return
+        codes, counts = np.unique(np.asarray(self.code), return_counts=True)
+        why = RESULTS(int(codes[np.argmax(counts)])).sentence
+        raise BadInput(f"{self.method}: expected draws that converged, got none of {self.size}. {why}")
 
     def __call__(self, **inputs: Any) -> Float[Array, "draw *points"]:
         """Every law at the given inputs, which broadcast against each other."""

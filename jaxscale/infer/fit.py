@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_field
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +17,9 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.parametric import replace, values
+from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
+from jaxscale.infer.exact import passes_through
 from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.misfit import misfit
 from jaxscale.infer.problem import FitProblem
@@ -197,6 +200,9 @@ def fit(
     # A prior bounds what the runs do not.
     on_edge = () if prior else vanished(remade, jacobian)
     identifiability = identify(remade, jacobian, on_edge, _prior_curvature(remade) if prior else None)
+    certificate = certify(solid, found, best, identifiability, on_edge, solver)
+    if not prior and passes_through(optimum.model, remade.runs, problem.split.free):
+        certificate = replace_field(certificate, code=RESULTS.exact)
     unit = signature(law).output.unit
     found_at = np.asarray(_predicted(optimum.model.law, solid.runs))[:count]
     apart = misfit(
@@ -208,7 +214,7 @@ def fit(
         law=fitted.law,
         objective=fitted.objective,
         value=float(optimum.reported),
-        certificate=certify(solid, found, best, identifiability, on_edge, solver),
+        certificate=certificate,
         identifiability=identifiability,
         problem=remade,
         hessian=np.asarray(best.hessian, np.float64),

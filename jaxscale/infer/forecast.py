@@ -12,6 +12,7 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import training_flops
 from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble, quantile_table
 from jaxscale.infer.fit import Fit
@@ -82,6 +83,13 @@ def ensemble_doubts(ensemble: Ensemble | None) -> tuple[str, ...]:
         return ()
     left_out = f"{ensemble.failed} of {ensemble.size} {draws_name(ensemble)} did not converge and are left out of the"
     return (*ensemble.remarks, *((f"{left_out} intervals.",) if ensemble.failed else ()))
+
+
+def no_intervals(fit: Fit) -> str:
+    """Why an answer of `fit` without an ensemble has no intervals, and what to do."""
+    if fit.certificate.code == RESULTS.exact:
+        return "No intervals: the residuals vanish, and runs without noise say nothing about an error."
+    return "No intervals: the fit holds no bootstrap; fit again with --bootstrap 4000 (bootstrap(fit, 4000))."
 
 
 def draws_name(ensemble: Ensemble) -> str:

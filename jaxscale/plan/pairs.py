@@ -45,6 +45,8 @@ def paired_laws(a: Any, b: Any, paired: bool) -> tuple[AbstractLaw, AbstractLaw,
         raise BadInput("paired: expected two ensembles, got a law without draws; leave paired out")
     if not many(a) and not many(b):
         return *laws, False
+    for ensemble in filter(many, (a, b)):
+        ensemble.check()
     ok = [_converged(x) if many(x) else np.ones(1, bool) for x in (a, b)]
     if paired:
         if len(ok[0]) != len(ok[1]):
@@ -55,7 +57,7 @@ def paired_laws(a: Any, b: Any, paired: bool) -> tuple[AbstractLaw, AbstractLaw,
         ok = [ok[0] & ok[1]] * 2
     kept = [np.flatnonzero(x) for x in ok]
     if not all(len(k) for k in kept):
-        raise BadInput("expected draws that converged, got none; fit again with other starts or a simpler law")
+        raise BadInput("paired: expected draws that converged in both ensembles, got none; compare them unpaired")
     size = max(map(len, kept))
     shift = size // 2 if many(a) and many(b) and not paired else 0
     rows = kept[0][np.arange(size) % len(kept[0])], kept[1][(np.arange(size) + shift) % len(kept[1])]

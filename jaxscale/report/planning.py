@@ -17,7 +17,7 @@ from jaxscale.core.law import signature
 from jaxscale.core.runs import Runs
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
-from jaxscale.infer.forecast import FAR, LEVELS, decades_beyond, ensemble_doubts
+from jaxscale.infer.forecast import FAR, LEVELS, decades_beyond, ensemble_doubts, no_intervals
 from jaxscale.plan.allocate import Bounds, allocate, summary
 from jaxscale.plan.cost import SixND
 from jaxscale.plan.reach import LEAST, MOST, flops_for
@@ -211,5 +211,5 @@ def _remarks(fit: Fit, ensemble: Ensemble | None, on_bound: bool, share: float, 
             "parameters' uncertainty under this law only, and cover less the further out."
         )
     if ensemble is None:
-        found.append("No intervals: the fit holds no bootstrap; fit again with a bootstrap to have them.")
+        found.append(no_intervals(fit))
     return (*found, *ensemble_doubts(ensemble))

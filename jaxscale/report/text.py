@@ -12,6 +12,7 @@ from rich.text import Text
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
+from jaxscale.core.results import RESULTS
 from jaxscale.infer.edges import edge_near, params_on_edges
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
@@ -111,9 +112,10 @@ def reach_sentence(fit: Fit) -> str:
 def next_steps(fit: Fit, ensemble: Ensemble | None, saved: str | None = None) -> list[str]:
     """What to do with this fit, the most urgent first."""
     found = []
-    if not fit.certificate.certified:
+    exact = fit.certificate.code == RESULTS.exact
+    if not fit.certificate.certified and not exact:
         found.append("Do not use these numbers before the reason given above is gone.")
-    if ensemble is None:
+    if ensemble is None and not exact:
         found.append("Add --bootstrap 4000 for intervals.")
     file = saved or "fit.nc"
     first = "" if saved else f"Add --save {file}, then: "

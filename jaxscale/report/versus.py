@@ -134,6 +134,8 @@ def versus(
         point = Ensemble(jax.tree.map(lambda x: x[None], joint.law), jnp.zeros(1), jnp.zeros(1, jnp.int32))
         laws = [jax.tree.map(lambda x: x[0], member(point, label).law) for label in recipes]
 
+    for e in ensembles:
+        e.check()
     ok = np.logical_and(*(np.asarray(e.code) == RESULTS.converged for e in ensembles))
     if ok.sum() < 2:
         raise BadInput(f"bootstrap: expected draws that converge for both recipes, got {ok.sum()} of {draws}; add runs")

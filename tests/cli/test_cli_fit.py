@@ -148,3 +148,23 @@ def test_progress_counts_every_draw(simulated_fit):
     seen = []
     bootstrap(simulated_fit[0], 64, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (64, 64)
+
+
+def test_runs_without_noise_have_a_point_and_no_interval(tmp_path):
+    """A likelihood of a table from a formula: no refits, no trace, and predictions that are the formula's."""
+    m = np.geomspace(1e3, 1e7, 16)
+    table = tmp_path / "exact.csv"
+    table.write_text("m,loss\n" + "".join(f"{x:.17g},{1.7 + 9 * x**-0.31:.17g}\n" for x in m))
+    saved = tmp_path / "fit.nc"
+    result = invoke(
+        *("fit", table, "--law", "PowerLawWithFloor", "--map", "m=m", "--map", "loss=loss", "--objective", "gaussian"),
+        *("--bootstrap", "50", "--save", saved),
+    )
+    assert result.exit_code == 1
+    assert "The residuals vanish" in result.stdout
+    assert "--bootstrap" not in result.stdout
+    result = invoke("predict", saved, "--at", "m=1e8", "--json", tmp_path / "at.json")
+    assert result.exit_code == 0
+    assert "No intervals: the residuals vanish" in result.stdout
+    record = json.loads((tmp_path / "at.json").read_text())
+    assert record["points"][0]["loss"] == pytest.approx(1.7 + 9 * 1e8**-0.31, rel=1e-4)

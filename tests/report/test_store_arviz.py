@@ -24,5 +24,5 @@ def test_the_tree_is_what_arviz_expects(small_fit, small_ensemble):
 
 def test_no_converged_draw_is_refused(small_fit, small_ensemble):
     failed = eqx.tree_at(lambda e: e.code, small_ensemble, small_ensemble.code.at[:].set(1))
-    with pytest.raises(BadInput, match="expected converged draws, got 16 failed"):
+    with pytest.raises(BadInput, match="expected draws that converged, got none of 16"):
         to_arviz(small_fit, failed)

@@ -24,6 +24,8 @@ __all__ = ["contours", "corner", "extrapolation", "figures", "isoflop", "residua
 
 def figures(fit: Fit, ensemble: Ensemble | None = None, heldout: Study | None = None) -> Iterator[tuple[str, Figure]]:
     """(name, figure) pairs, made one at a time; those by group carry its label, e.g. `contours-c4`."""
+    if ensemble is not None and ensemble.failed == ensemble.size:
+        ensemble = None  # no draw to show; the fit itself has its figures
     joint = "group" in signature(fit.law).inputs
     for index, label in enumerate(fit.groups if joint else ("",)):
         suffix = "".join(c if c.isalnum() else "_" for c in label)

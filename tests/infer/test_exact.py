@@ -1,0 +1,82 @@
+"""Runs without noise under a likelihood: the estimates, no interval, and a sentence; ensembles without a draw."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxscale import bootstrap, fit, gaussian
+from jaxscale.core.errors import BadInput
+from jaxscale.core.results import RESULTS
+from jaxscale.core.runs import Runs
+from jaxscale.infer.ensemble import Ensemble
+from jaxscale.infer.fit import Fit
+from jaxscale.infer.forecast import forecast
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hestness import PowerLawWithFloor
+from jaxscale.plan import multiplier
+from jaxscale.plan.allocate import allocate
+from jaxscale.report.arviz import to_arviz
+from jaxscale.report.plots.corner import corner
+
+
+def exact_runs(seed: int) -> tuple[np.ndarray, Runs]:
+    rng = np.random.default_rng(seed)
+    m = np.geomspace(1e3, 1e7, 16)
+    return m, Runs.of({"m": m}, rng.uniform(1.5, 2) + rng.uniform(5, 20) * m ** -rng.uniform(0.2, 0.4))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fit:
+    return fit(PowerLawWithFloor(), exact_runs(0)[1], gaussian(), starts=4)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_point_and_why_it_has_no_interval(seed: int, eps: float) -> None:
+    m, runs = exact_runs(seed)
+    found = fit(PowerLawWithFloor(), runs, gaussian(), starts=4)
+    assert found.certificate.code == RESULTS.exact
+    assert found.remarks[0].startswith("Not certified: The residuals vanish: the law passes through every run")
+    predicted = forecast(found, {"m": m}).point
+    np.testing.assert_allclose(predicted, np.asarray(runs.target), rtol=64 * eps)
+    with pytest.raises(BadInput, match="expected runs that scatter about the law, got none"):
+        bootstrap(found, 50)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_little_noise_is_none_of_this(seed: int, eps: float) -> None:
+    """A hundred times the threshold, and runs whose noise is known: the scale has an optimum."""
+    m, runs = exact_runs(seed)
+    noise = 100 * 64 * eps * np.random.default_rng(seed).standard_normal(16)
+    rough = Runs.of({"m": m}, np.asarray(runs.target, np.float64) * (1 + noise))
+    assert fit(PowerLawWithFloor(), rough, gaussian(), starts=4).certificate.code != RESULTS.exact
+    known = Runs.of({"m": m}, runs.target, noise=np.full(16, 0.01))
+    assert fit(PowerLawWithFloor(), known, gaussian(), starts=4).certificate.code != RESULTS.exact
+
+
+def without_draws(law: object) -> Ensemble:
+    many = jax.tree.map(lambda x: jnp.broadcast_to(x, (3, *x.shape)), law)
+    code = jnp.asarray([int(RESULTS.max_steps), int(RESULTS.singular), int(RESULTS.max_steps)], jnp.int32)
+    return Ensemble(many, jnp.zeros(3), code, "bootstrap:pairs")
+
+
+def test_an_ensemble_without_a_draw_is_refused_with_the_commonest_reason(fitted: Fit) -> None:
+    empty = without_draws(fitted.law)
+    recipe = without_draws(Chinchilla())
+    asked = [
+        empty.ok,
+        empty.quantiles,
+        empty.standard_errors,
+        lambda: forecast(fitted, {"m": 1e8}, empty),
+        lambda: to_arviz(fitted, empty),
+        lambda: corner(fitted, empty),
+        lambda: multiplier(recipe, Chinchilla(), 1e21),
+    ]
+    for ask in asked:
+        with pytest.raises(BadInput, match=r"expected draws that converged, got none of 3\. The solver used all"):
+            ask()
+    # One draw is enough to be summarised, and arrays keep all.
+    one = eqx.tree_at(lambda e: e.code, empty, empty.code.at[1].set(jnp.int32(0)))
+    assert one.ok().size == 1
+    assert allocate(recipe, 1e21).N.shape == (3,)
