@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.parametric import declared
+from jaxscale.core.parametric import Declared, check_held, declared
 from jaxscale.report.store import Saved, load
 from jaxscale.studies import Study
 from jaxscale.studies import load as load_data
@@ -250,9 +250,10 @@ def fixed_of(given: Sequence[str], law: AbstractLaw) -> dict[str, Any]:
                 f"--fix: {name} has {int(np.prod(shape, dtype=int))} values, got {values.size}; give one or all"
             )
         value = np.broadcast_to(values if values.size > 1 else values[0], shape).astype(float)
-        if not np.all(np.asarray(d.spec.support.contains(_as_array(value)))):
-            support = type(d.spec.support).__name__.lower()
-            raise BadInput(f"--fix: {name} must lie inside its support ({support}), got {number}; give another value")
+        try:
+            check_held(Declared(name, d.spec, _as_array(value)))
+        except BadInput as error:
+            raise BadInput(str(error).replace("fixed:", "--fix:", 1)) from None
         found[name] = value if shape else float(value)
     return found
 

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxscale.core.errors import BadInput
 from jaxscale.core.priors import AbstractPrior
 from jaxscale.core.quantities import Quantity, quantity_of
 from jaxscale.core.supports import AbstractSupport
@@ -159,6 +161,30 @@ def replace[T](tree: T, new: Mapping[str, Any]) -> T:
         raise KeyError(f"{type(tree).__name__} has no parameter {unknown}; its parameters are {names}")
     leaves = [as_leaf(new[d.name]) if d.name in new else d.value for d in found]
     return jax.tree.unflatten(jax.tree.structure(tree), leaves)
+
+
+def hold[T](tree: T, fixed: Mapping[str, Any]) -> T:
+    """`replace`, for parameters that are then held: each in its own shape, in its support or on its edge.
+
+    Raises `BadInput` on another value, `KeyError` on a wrong name.
+    """
+    changed = replace(tree, fixed)
+    for before, after in zip(declared(tree), declared(changed), strict=True):
+        if after.name in fixed:
+            check_held(after, np.shape(before.value))
+    return changed
+
+
+def check_held(d: Declared, shape: tuple[int, ...] | None = None) -> None:
+    """Raises `BadInput` where a value that is known has not `shape`, or lies outside its support and off its edge."""
+    if shape is not None and np.shape(d.value) != shape:
+        raise BadInput(f"fixed: {d.name} has the shape {shape}, got one of shape {np.shape(d.value)}; give all entries")
+    if isinstance(d.value, jax.core.Tracer) or bool(jnp.all(d.spec.support.closed(d.value))):
+        return
+    support = type(d.spec.support).__name__.lower()
+    raise BadInput(
+        f"fixed: {d.name} must lie inside its support ({support}) or on its edge, got {d.value}; give another value"
+    )
 
 
 def _map[T](tree: T, function: Any) -> T:

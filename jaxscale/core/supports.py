@@ -33,6 +33,10 @@ class AbstractSupport:
         """True where x lies strictly inside (for vector supports: one answer per vector)."""
         raise NotImplementedError
 
+    def closed(self, x: Reals) -> Array:
+        """As `contains`, with the finite edges: where a parameter may be held, though no search ends there."""
+        return self.contains(x)
+
 
 @functools.cache
 def coordinates(support: AbstractSupport, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -73,6 +77,9 @@ class Positive(AbstractSupport):
     def contains(self, x: Reals) -> Array:
         return (x > 0) & jnp.isfinite(x)
 
+    def closed(self, x: Reals) -> Array:
+        return (x >= 0) & jnp.isfinite(x)
+
 
 @dataclass(frozen=True)
 class Interval(AbstractSupport):
@@ -94,6 +101,9 @@ class Interval(AbstractSupport):
     def contains(self, x: Reals) -> Array:
         return (x > self.low) & (x < self.high)
 
+    def closed(self, x: Reals) -> Array:
+        return (x >= self.low) & (x <= self.high)
+
 
 @dataclass(frozen=True)
 class Simplex(AbstractSupport):
@@ -113,8 +123,11 @@ class Simplex(AbstractSupport):
         return jnp.sum(jax.nn.log_softmax(padded, axis=-1))
 
     def contains(self, x: Reals) -> Array:
+        return jnp.all(x > 0, axis=-1) & self.closed(x)
+
+    def closed(self, x: Reals) -> Array:
         eps = jnp.finfo(x.dtype).eps
-        return jnp.all(x > 0, axis=-1) & (jnp.abs(jnp.sum(x, axis=-1) - 1) < 8 * x.shape[-1] * eps)
+        return jnp.all(x >= 0, axis=-1) & (jnp.abs(jnp.sum(x, axis=-1) - 1) < 8 * x.shape[-1] * eps)
 
 
 @dataclass(frozen=True)
@@ -138,6 +151,11 @@ class PositiveOrdered(AbstractSupport):
 
     def contains(self, x: Reals) -> Array:
         return jnp.all(x > 0, axis=-1) & jnp.all(jnp.diff(x, axis=-1) > 0, axis=-1)
+
+    def closed(self, x: Reals) -> Array:
+        return (
+            jnp.all(x >= 0, axis=-1) & jnp.all(jnp.diff(x, axis=-1) >= 0, axis=-1) & jnp.all(jnp.isfinite(x), axis=-1)
+        )
 
 
 real = Real()

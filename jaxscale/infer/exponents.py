@@ -19,6 +19,7 @@ from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.runs import Runs, predict
 
 STEEPER = 3.0  # times the steepest exponent inside: a power of N whose share of the loss triples is still allowed
+_GROWING = ("N", "D", "C", "S", "m")  # parameters, tokens, compute, steps, examples
 _ROUNDING = 1e-4  # of an exponent: a law that has reached its floor is flat, not rising
 
 
@@ -52,14 +53,25 @@ def along_compute(slopes: Mapping[str, Any]) -> Any:
 
 
 def vanishes(law: AbstractLaw, runs: Runs) -> bool:
-    """Whether a cross-entropy falls to nothing as N, D and C grow without bound, all else as in `runs`.
+    """Whether a cross-entropy falls to nothing as its runs grow without bound, all else as in `runs`.
 
     Text has an entropy, so such a law describes a range and promises too much beyond it. An error may vanish.
     """
     if signature(law).output not in (q.NATS, q.BITS_PER_CHARACTER):
         return False
-    grown = {name: jnp.full_like(x, jnp.inf) for name, x in runs.inputs.items() if name in ("N", "D", "C")}
-    return bool((predict(law, dataclasses.replace(runs, inputs={**runs.inputs, **grown})) == 0).all())
+    return bool((limit(law, runs) == 0).all())
+
+
+def limit(law: AbstractLaw, runs: Runs) -> np.ndarray:
+    """What `law` predicts for each run as its size, data, steps and compute grow without bound, shape (n,)."""
+    grown = {name: jnp.full_like(x, jnp.inf) for name, x in runs.inputs.items() if name in _GROWING}
+    endless = dataclasses.replace(runs, inputs={**runs.inputs, **grown})
+    return np.asarray(_predicted(law, endless), np.float64)
+
+
+@eqx.filter_jit
+def _predicted(law: AbstractLaw, runs: Runs) -> Array:
+    return predict(law, runs)
 
 
 @eqx.filter_jit

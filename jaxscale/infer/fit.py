@@ -16,10 +16,11 @@ from jaxtyping import Array, ArrayLike, Float
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
-from jaxscale.core.parametric import replace, values
+from jaxscale.core.parametric import hold, values
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.exact import passes_through
+from jaxscale.infer.held import against, check_edges
 from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.misfit import misfit
 from jaxscale.infer.problem import FitProblem
@@ -154,7 +155,8 @@ def fit(
     - `law`: its values are the first start, and the values of whatever `fixed` names.
     - `data`: `Runs`, or a study.
     - `objective`: default `log_huber(1e-3)`.
-    - `fixed`: names to hold at the law's values, or values by name.
+    - `fixed`: names to hold at the law's values, or values by name; the edge of a support, as E = 0, is allowed where
+      the law has derivatives there.
     - `prior`: add the parameters' priors, for the mode of the posterior (in unconstrained coordinates). The
       objective must then be a likelihood.
     - `starts`: cold starts besides the law's own values; 0 starts from the law alone.
@@ -166,8 +168,8 @@ def fit(
     clock = time.perf_counter()
     objective = log_huber() if objective is None else objective
     solver = GaussNewton() if solver is None else solver
-    if isinstance(fixed, Mapping):
-        law = replace(law, fixed)
+    own = {name: value for name, value in values(law).items() if name in fixed}
+    law = hold(law, fixed if isinstance(fixed, Mapping) else own)
     runs = as_runs(data, law)
     model = Model(law, objective)
     if law.needs_prior and not prior:
@@ -183,6 +185,7 @@ def fit(
     problem = FitProblem(split(model, fixed), runs, prior)
     _usable(problem.runs)
     _enough(problem)
+    check_edges(law, runs, fixed)
     count = runs.size
     problem = eqx.tree_at(lambda p: p.runs, problem, runs.padded())
     # Derivatives of an overflown run are not numbers, and stay so when multiplied by its weight of zero.
@@ -229,6 +232,7 @@ def fit(
             *getattr(data, "remarks", ()),
             *unused(data, law, runs.noise),
             *apart.remarks(getattr(data, "rows", None)),
+            *against(optimum.model.law, runs, fixed, getattr(data, "rows", np.arange(1, count + 1))),
         ),
         restarts=restarts(solid, z[1:], found, best),
     )

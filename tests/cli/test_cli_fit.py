@@ -168,3 +168,28 @@ def test_runs_without_noise_have_a_point_and_no_interval(tmp_path):
     assert "No intervals: the residuals vanish" in result.stdout
     record = json.loads((tmp_path / "at.json").read_text())
     assert record["points"][0]["loss"] == pytest.approx(1.7 + 9 * 1e8**-0.31, rel=1e-4)
+
+
+def test_a_floor_fixed_at_zero_and_one_above_the_losses(tmp_path):
+    """The advice of a certificate on an edge, followed: a parameter less, to `predict` as well."""
+    m = np.geomspace(1e3, 1e7, 16)
+    table = tmp_path / "runs.csv"
+    loss = 9 * m**-0.31 * np.exp(0.01 * np.random.default_rng(5).standard_normal(16))
+    table.write_text("m,loss\n" + "".join(f"{x:.9g},{y:.9g}\n" for x, y in zip(m, loss, strict=True)))
+    common = ("fit", table, "--law", "PowerLawWithFloor", "--map", "m=m", "--map", "loss=loss")
+    saved, target = tmp_path / "fit.nc", tmp_path / "fit.json"
+    result = invoke(*common, "--fix", "gamma=0", "--objective", "log-squares", "--save", saved, "--json", target)
+    assert result.exit_code == 0, result.output
+    record = json.loads(target.read_text())
+    # A straight line in the logarithms.
+    slope, level = np.polyfit(np.log(m), np.log(loss), 1)
+    assert record["params"]["gamma"] == 0
+    assert record["params"]["beta"] == pytest.approx(-slope, rel=1e-4)
+    assert record["params"]["alpha"] == pytest.approx(np.exp(level), rel=1e-3)
+    result = invoke("predict", saved, "--at", "m=1e9", "--json", target)
+    assert json.loads(target.read_text())["points"][0]["loss"] == pytest.approx(np.exp(level) * 1e9**slope, rel=1e-3)
+    result = invoke(*common, "--fix", "gamma=0.5")
+    assert f"Fixed gamma = 0.5: under it no run, however large, has a loss below 0.5, and {sum(loss < 0.5)} of" in (
+        result.stdout
+    )
+    refused(invoke(*common, "--fix", "gamma=-1"), ["--fix: gamma must lie inside its support", "or on its edge"])

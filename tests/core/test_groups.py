@@ -1,6 +1,7 @@
 """Labels of groups: one conversion for strings, counts, seeds and dates, and no answer for another group."""
 
 import datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ COUNTS = ("4", "16", "64")
         (4, 0),
     ],
 )
-def test_counts_are_found_by_their_label(given: object, expected: object) -> None:
+def test_counts_are_found_by_their_label(given: Any, expected: Any) -> None:
     np.testing.assert_array_equal(index_of(given, COUNTS), np.atleast_1d(expected))
 
 
