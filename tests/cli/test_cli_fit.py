@@ -193,3 +193,24 @@ def test_a_floor_fixed_at_zero_and_one_above_the_losses(tmp_path):
         result.stdout
     )
     refused(invoke(*common, "--fix", "gamma=-1"), ["--fix: gamma must lie inside its support", "or on its edge"])
+
+
+def test_columns_of_noise_and_weight(tmp_path):
+    """A straight line in the logarithms again: NumPy's weighted one."""
+    rng = np.random.default_rng(6)
+    m = np.geomspace(1e3, 1e7, 16)
+    noise = 0.01 * np.exp(rng.uniform(0, 3, 16))
+    weight = rng.integers(1, 4, 16)
+    loss = 9 * m**-0.31 * np.exp(noise * rng.standard_normal(16))
+    table = tmp_path / "runs.csv"
+    rows = zip(m, loss, noise * loss, weight, strict=True)
+    table.write_text("m,loss,se,count\n" + "".join(f"{a:.9g},{b:.9g},{c:.9g},{d}\n" for a, b, c, d in rows))
+    target = tmp_path / "fit.json"
+    common = ("fit", table, "--law", "PowerLawWithFloor", "--map", "m=m", "--map", "loss=loss", "--fix", "gamma=0")
+    for given, w in (((), 1 / noise), (("--weight", "count"), np.sqrt(weight) / noise)):
+        result = invoke(*common, "--objective", "log-squares", "--noise", "se", *given, "--json", target)
+        assert result.exit_code == 0, result.output
+        slope = np.polyfit(np.log(m), np.log(loss), 1, w=w)[0]
+        assert json.loads(target.read_text())["params"]["beta"] == pytest.approx(-slope, rel=1e-3)
+        assert abs(np.polyfit(np.log(m), np.log(loss), 1)[0] / slope - 1) > 2e-3
+    refused(invoke(*common, "--noise", "sd"), ["noise: there is no column 'sd'"])
