@@ -34,6 +34,7 @@ from jaxscale.infer.outlined import Outlined
 from jaxscale.infer.ranking import Ranked, rank, stacked
 from jaxscale.infer.resample import Bayesian
 from jaxscale.infer.run_noise import RunNoise, noise_at
+from jaxscale.infer.unused import counted_once
 from jaxscale.objectives.likelihood import Likelihood, student_t
 
 _RESAMPLES = 64  # of every origin's refit: its parameters' spread to a tenth
@@ -87,6 +88,11 @@ class Outlook:
             self._made[label] = Outlooker(self.origins, label, self.draws, self.key)
         return self._made[label]
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What came with the runs and has no say in the ranking and the bands, as sentences."""
+        return counted_once(self.fit.runs)
+
     def averaged(self, draws: int = 1000) -> tuple[Fit, Ensemble]:
         """The mixture of all laws' resamples by `weights`, as a fit and an ensemble that forecasts and plans accept."""
         weights = {label: w for label, w in self.weights.items() if w > 0}
@@ -125,7 +131,7 @@ class Outlook:
         one = self.of(chosen)
         spread = np.broadcast_to(robust_spread(one.ensemble, points_for(one.fit, inputs)), decades.shape)
         noise = np.broadcast_to(noise_at(one.noise, points), decades.shape)
-        doubts = (*said, *ensemble_doubts(one.ensemble))
+        doubts = (*said, *self.remarks, *ensemble_doubts(one.ensemble))
         return Outlined(points, others[chosen], decades, spread, noise, one.bands, others, chosen, correction, doubts)
 
 

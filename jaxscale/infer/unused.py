@@ -21,6 +21,18 @@ def unused(data: Runs | Table, law: AbstractLaw, noise: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
+def counted_once(runs: Runs) -> tuple[str, ...]:
+    """Weights and known noise that fits use and what is learnt from forecasts inside the runs does not."""
+    used = np.asarray(runs.weight)[np.asarray(runs.weight) > 0]
+    given = [*(["weights"] if np.ptp(used) > 0 else []), *(["known noise"] if np.any(np.asarray(runs.noise)) else [])]
+    if not given:
+        return ()
+    return (
+        f"Not used beyond the fits: the runs' {' and '.join(given)}. Ranking, bands and the noise of a run count every "
+        "run once and alike.",
+    )
+
+
 def _symbols(data: Table, law: AbstractLaw) -> Iterator[str]:
     takes, name = signature(law).inputs, type(law).__name__
     left = [symbol for symbol in data.columns if symbol not in takes and symbol != data.target]

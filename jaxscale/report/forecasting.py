@@ -100,7 +100,7 @@ def tested_sentence(test: Tested) -> str:
 
 def remarks(found: Outlook, test: Tested | None, made: Outlined | None) -> list[str]:
     """Every sentence a reader must see: of the chosen fit and its resamples, then of what was forecast; each once."""
-    said = [*warnings_of(found.fit, found.ensemble)]
+    said = [*warnings_of(found.fit, found.ensemble), *found.remarks]
     said += [
         f"Passed over: {r.label} errs less inside the runs ({r.score:.2%}); it {r.doubt}." for r in passed_over(found)
     ]

@@ -7,7 +7,7 @@ from jaxscale import Pooled, Study
 from jaxscale.core.runs import Runs
 from jaxscale.infer.frontier import Envelope, Hull, IsoFlop, frontier
 from jaxscale.infer.resample import Pairs, Parametric
-from jaxscale.infer.unused import unused
+from jaxscale.infer.unused import counted_once, unused
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.laws.loss.kaplan import KaplanC
 
@@ -68,6 +68,15 @@ def test_resamples_by_row_of_runs_with_checkpoints_say_so() -> None:
     assert "12 rows one by one, though they are of 4 runs" in Parametric().remarks(runs)[0]
     assert Pairs().remarks(runs) == ()
     assert Parametric().remarks(Runs.of({"x": np.arange(12.0)}, np.ones(12))) == ()
+
+
+def test_what_counts_runs_once_says_so_of_weights_and_noise() -> None:
+    x = np.arange(6.0)
+    assert counted_once(Runs.of({"x": x}, np.ones(6), weight=np.array([1, 1, 0, 1, 1, 0]))) == ()
+    (said,) = counted_once(Runs.of({"x": x}, np.ones(6), weight=1 + x, noise=np.full(6, 0.1)))
+    assert said.startswith("Not used beyond the fits: the runs' weights and known noise.")
+    (said,) = counted_once(Runs.of({"x": x}, np.ones(6), noise=np.full(6, 0.1)))
+    assert "runs' known noise." in said
 
 
 def isoflops(seed: int, noise: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
