@@ -67,7 +67,8 @@ class Penalty(AbstractObjective):
     )
 
     def outputs(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, "n 1"]:
-        return (self.residual(prediction, runs) / (self.width * relative_noise(self.residual, runs)))[:, None]
+        # Two divisions: by their product, a refit took a quarter longer.
+        return (self.residual(prediction, runs) / self.width / relative_noise(self.residual, runs))[:, None]
 
     def _side(self, t: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.where(t < 0, self.above, jnp.ones_like(t))
