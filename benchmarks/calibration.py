@@ -80,7 +80,7 @@ def sbc(
     truth = prior_draws(mode, simulations, truth_key)
     targets = predictive(truth, mode.problem.runs, noise_key)
     split = mode.problem.split
-    z = np.asarray(jax.jit(jax.vmap(lambda tree: Split(tree, split.free).vector()))(truth), np.float64)
+    z = np.asarray(jax.jit(jax.vmap(lambda tree: Split(tree, split.free, split.size).vector()))(truth), np.float64)
     lanes = run_lanes(mode, targets, draw_key, settings, starts=z)
     ranks = np.sum(lanes.z < z[:, None, :], axis=1)
     return Ranks(split.names(), ranks, lanes.ok, int(np.sum(lanes.engine == CHAINS)))

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import jax
 import jax.core
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.parametric import AbstractParametric, as_leaf, declared, specs
+from jaxscale.core.parametric import AbstractParametric, Change, as_leaf, declared, specs
 from jaxscale.core.quantities import Quantity, Range, quantity_of
 
 
@@ -52,6 +53,15 @@ class AbstractLaw(AbstractParametric):
     published: ClassVar[Mapping[str, Published]] = {}
     domain: ClassVar[Mapping[str, Range]] = {}
     reproduced_on: ClassVar[tuple[str, ...]] = ()
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        """Linear parameters and those in the unit of the output are c times as large. A law with others says so.
+
+        A law whose priors hold in the stated unit, whatever the runs, returns nothing.
+        """
+        output = signature(self).output
+        grown = [d for d in declared(self) if d.spec.linear or d.spec.quantity == output]
+        return {d.name: Change(c) for d in grown if d.spec.support.open}
 
     def __repr__(self) -> str:
         parts = []

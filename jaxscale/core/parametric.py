@@ -5,8 +5,8 @@ exactly its declared parameters, in constrained values and the paper's symbols.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Container, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
 import jax
@@ -91,6 +91,13 @@ def param(
     return eqx.field(converter=as_leaf, default=init, metadata={_KEY: spec})
 
 
+class Change(NamedTuple):
+    """What becomes of a parameter: times `factor`, plus `shift`."""
+
+    factor: Any
+    shift: Any = 0.0
+
+
 class AbstractParametric(eqx.Module):
     """A pytree whose array leaves are exactly its declared parameters.
 
@@ -103,6 +110,13 @@ class AbstractParametric(eqx.Module):
     def needs_prior(self) -> bool:
         """True where the likelihood alone has no optimum, as in a hierarchy."""
         return False
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        """The parameters that change, by name, where every loss is c times as large, and how.
+
+        How may depend on the parameters that stay, such as exponents, and on nothing else.
+        """
+        return {}
 
     def replace(self, **values: Any) -> Self:
         """A copy with some parameters set, by name (`law.replace(alpha=0.5)`). Raises `KeyError` on a wrong name."""
@@ -185,6 +199,13 @@ def check_held(d: Declared, shape: tuple[int, ...] | None = None) -> None:
     raise BadInput(
         f"fixed: {d.name} must lie inside its support ({support}) or on its edge, got {d.value}; give another value"
     )
+
+
+def scaled[T: AbstractParametric](tree: T, c: Float[Array, ""], names: Container[str] | None = None) -> T:
+    """`tree` for losses c times as large; of its parameters only those in `names` change."""
+    known = values(tree)
+    changes = {name: x for name, x in tree.scaling(c).items() if names is None or name in names}
+    return replace(tree, {name: known[name] * x.factor + x.shift for name, x in changes.items()})
 
 
 def _map[T](tree: T, function: Any) -> T:

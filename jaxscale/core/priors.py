@@ -1,7 +1,8 @@
 """Priors as frozen records of floats: no array exists at import.
 
 `log_prob` and `quantile` take arrays on the prior's support. `quantile` also spreads the starts of a
-cold fit, so a prior states where a parameter plausibly lies, in the unit of its quantity.
+cold fit, so a prior states where a parameter plausibly lies, in the unit of its quantity. Where losses are not of the
+usual size (`Quantity.size`), a fit takes the prior of what grows with them (`AbstractParametric.scaling`) for theirs.
 """
 
 import math

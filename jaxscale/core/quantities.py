@@ -20,7 +20,8 @@ class Quantity:
     one study lie (default: the domain): laws get their parameters back from runs drawn there. A law that is stated
     for less says so in its own `domain`. Ranges are even in the logarithm, and in the number itself where
     `positive` is False. `nothing` admits zero beside them: the baseline of a quantity that is positive otherwise, such
-    as no datastore.
+    as no datastore. `size` is what a usual loss of this kind is: the priors of laws that predict it are stated for
+    losses of that size, and move with the size of the runs' own.
     """
 
     unit: str
@@ -29,6 +30,7 @@ class Quantity:
     domain: Range | None = None
     typical: Range | None = None
     nothing: bool = False
+    size: float | None = None
 
     @property
     def signed(self) -> bool:
@@ -61,10 +63,10 @@ UNIQUE_TOKENS = Quantity(
 BATCH = Quantity("tokens", "tokens in one optimiser step", domain=(1e2, 1e9), typical=(1e4, 1e7))
 FLOPS = Quantity("FLOP", "floating-point operations of a training run", domain=(1e15, 1e27), typical=(1e18, 1e23))
 LEARNING_RATE = Quantity("", "peak learning rate", domain=(1e-6, 1.0), typical=(1e-4, 1e-2))
-NATS = Quantity("nats", "cross-entropy loss in nats per token")
-BITS_PER_CHARACTER = Quantity("bits/character", "cross-entropy loss in bits per character")
+NATS = Quantity("nats", "cross-entropy loss in nats per token", size=3.0)
+BITS_PER_CHARACTER = Quantity("bits/character", "cross-entropy loss in bits per character", size=0.6)
 NATS_UNIGRAM = Quantity(
-    "nats-unigram", "cross-entropy minus that of a unigram model, in nats per token: negative", positive=False
+    "nats-unigram", "cross-entropy minus that of a unigram model, in nats per token: negative", positive=False, size=3.0
 )
 STEPS = Quantity("steps", "optimiser steps", domain=(1e2, 1e7), typical=(1e3, 1e6))
 RATIO = Quantity("tokens/param", "training tokens per parameter", domain=(1e-1, 1e4), typical=(2.0, 600.0))
@@ -85,7 +87,7 @@ STREAMS = Quantity("streams", "parallel streams through the same weights", domai
 BITS = Quantity("bits", "bits of one number", domain=(1.0, 32.0), typical=(2.0, 16.0))
 SECONDS = Quantity("s", "wall-clock time", domain=(1e-3, 1e9), typical=(1e3, 1e6))
 SCORE = Quantity("score", "a score between nothing and one", domain=(1e-6, 1.0))
-ERROR = Quantity("error", "generalisation error, in the task's own unit")
+ERROR = Quantity("error", "generalisation error, in the task's own unit", size=0.3)
 GROUP = Quantity("index", "index of the data set", positive=False)
 
 Pure = Annotated[Float[Array, ""], PURE]

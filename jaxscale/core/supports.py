@@ -19,6 +19,7 @@ class AbstractSupport:
     """What every support provides. Scalar supports act elementwise; vector supports on the last axis."""
 
     vector = False
+    open = False  # whether a multiple of a value lies inside too
 
     def constrain(self, z: Reals) -> Reals:
         raise NotImplementedError
@@ -48,6 +49,8 @@ def coordinates(support: AbstractSupport, shape: tuple[int, ...]) -> tuple[int, 
 class Real(AbstractSupport):
     """The whole line."""
 
+    open = True
+
     def constrain(self, z: Reals) -> Reals:
         return z
 
@@ -64,6 +67,8 @@ class Real(AbstractSupport):
 @dataclass(frozen=True)
 class Positive(AbstractSupport):
     """(0, inf), through the exponential."""
+
+    open = True
 
     def constrain(self, z: Reals) -> Reals:
         return jnp.exp(z)
@@ -135,6 +140,7 @@ class PositiveOrdered(AbstractSupport):
     """Increasing positive vectors: log of the first entry is real, each further log step a softplus."""
 
     vector = True
+    open = True
 
     def constrain(self, z: Reals) -> Reals:
         steps = jnp.concatenate([z[..., :1], jax.nn.softplus(z[..., 1:])], axis=-1)

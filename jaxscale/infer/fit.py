@@ -158,7 +158,8 @@ def fit(
     - `fixed`: names to hold at the law's values, or values by name; the edge of a support, as E = 0, is allowed where
       the law has derivatives there.
     - `prior`: add the parameters' priors, for the mode of the posterior (in unconstrained coordinates). The
-      objective must then be a likelihood.
+      objective must then be a likelihood. Priors are stated for losses of a usual size (3 nats) and taken for losses
+      of the size of the runs' median: the mode does not depend on the unit of the loss.
     - `starts`: cold starts besides the law's own values; 0 starts from the law alone.
     - `seed`: shifts the cold starts. The optimum does not depend on it; that is what the certificate says.
 
@@ -182,12 +183,11 @@ def fit(
             f"prior: a posterior needs a likelihood, got the penalty {objective.name}, which has no scale; use "
             "student_t(), gaussian() or huber_density()"
         )
-    problem = FitProblem(split(model, fixed), runs, prior)
-    _usable(problem.runs)
-    _enough(problem)
+    _usable(runs)
     check_edges(law, runs, fixed)
     count = runs.size
-    problem = eqx.tree_at(lambda p: p.runs, problem, runs.padded())
+    problem = FitProblem.of(split(model, fixed), runs.padded(), prior)
+    _enough(problem, count)
     # Derivatives of an overflown run are not numbers, and stay so when multiplied by its weight of zero.
     solid = eqx.tree_at(lambda p: p.runs, jax.lax.stop_gradient(problem), _sheltered(problem.runs))
 
@@ -273,9 +273,9 @@ def _usable(runs: Runs) -> None:
         )
 
 
-def _enough(problem: FitProblem) -> None:
+def _enough(problem: FitProblem, count: int) -> None:
     weight = problem.runs.weight
-    have = problem.runs.size if isinstance(weight, jax.core.Tracer) else int(np.sum(np.asarray(weight) > 0))
+    have = count if isinstance(weight, jax.core.Tracer) else int(np.sum(np.asarray(weight) > 0))
     # A prior determines what the runs do not.
     need = 1 if problem.prior else len(problem.split.names()) + 1
     if have < need:

@@ -19,10 +19,11 @@ from numpyro.handlers import mask, scale
 from jaxscale.core import supports as s
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.parametric import Declared, declared, replace
+from jaxscale.core.parametric import Change, Declared, declared, replace
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.fit import as_runs
 from jaxscale.infer.predictive import draw_prior
+from jaxscale.infer.problem import FitProblem
 from jaxscale.objectives.likelihood import Likelihood, student_t
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.residual import LogResidual
@@ -30,10 +31,14 @@ from jaxscale.solve.problem import split
 
 
 class Prior(dist.Distribution):
-    """A declared prior on its support, as a NumPyro distribution (not renormalised to the support)."""
+    """A declared prior on its support, as a NumPyro distribution (not renormalised to the support).
 
-    def __init__(self, known: Declared) -> None:
+    `change`: what becomes of the parameter where losses are not of the usual size.
+    """
+
+    def __init__(self, known: Declared, change: Change | None = None) -> None:
         self.spec, self.example = known.spec, jnp.asarray(known.value)
+        self.change = Change(1.0) if change is None else change
         shape = self.example.shape
         event = shape[-1:] if known.spec.support.vector else ()
         super().__init__(shape[: len(shape) - len(event)], event)
@@ -44,11 +49,13 @@ class Prior(dist.Distribution):
 
     def sample(self, key: Array | None, sample_shape: tuple[int, ...] = ()) -> Array:
         assert key is not None
-        return draw_prior(self.spec, key, (*sample_shape, *self.example.shape), self.example.dtype)
+        drawn = draw_prior(self.spec, key, (*sample_shape, *self.example.shape), self.example.dtype)
+        return drawn * self.change.factor + self.change.shift
 
     @validate_sample
     def log_prob(self, value: Any, intermediates: Any = None) -> Array:
-        each = self.spec.prior.log_prob(jnp.asarray(value))
+        usual = (jnp.asarray(value) - self.change.shift) / self.change.factor
+        each = self.spec.prior.log_prob(usual) - jnp.log(self.change.factor)
         return jnp.sum(each, axis=-1) if self.event_shape else each
 
 
@@ -88,12 +95,17 @@ def numpyro_model(
     """
     runs = as_runs(data, law)
     model = Model(law, student_t() if likelihood is None else likelihood)
-    free = split(model, fixed).free
-    priors = {d.name: Prior(d) for d in declared(model) if d.name in free}
+    parts = FitProblem.of(split(model, fixed), runs).split
+    known = {d.name: d for d in declared(model) if d.name in parts.free}
+    size = jnp.ones_like(runs.target[0]) if parts.size is None else parts.size
+    grown = set(model.scaling(size)) & set(known)
     used = runs.weight > 0
 
     def posterior(predictive: bool = False, deviation: Array | None = None) -> Model:
-        drawn = {name: numpyro.sample(name, prior) for name, prior in priors.items()}
+        drawn = {name: numpyro.sample(name, Prior(d)) for name, d in known.items() if name not in grown}
+        # What becomes of a parameter that grows with the losses may depend on those that do not.
+        changes = replace(model, drawn).scaling(size)
+        drawn |= {name: numpyro.sample(name, Prior(known[name], changes[name])) for name in known if name in grown}
         here = replace(model, drawn)
         assert isinstance(here.objective, Likelihood)
         prediction = predict(here.law, runs)

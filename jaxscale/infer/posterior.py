@@ -25,7 +25,7 @@ class Posterior:
     """Draws from the posterior of a law and its noise.
 
     - `fit`: the mode, with its certificate and the runs.
-    - `z`: unconstrained draws, shape (chain, draw, p), in the coordinates of `fit.problem.split.names()`.
+    - `z`: unconstrained draws, shape (chain, draw, p), in the coordinates of `fit.problem.split`.
     - `stats`: NUTS's record of every draw, shape (chain, draw): `potential`, `energy`, `accept`, `steps`, `diverging`.
     - `step_size`: as adapted, shape (chain,).
     - `diagnosis`: the verdict; a posterior that fails it is still returned, and every report says so.

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxscale.core import supports as s
 from jaxscale.core.errors import BadInput
-from jaxscale.core.parametric import Spec, declared
+from jaxscale.core.parametric import Spec, declared, scaled
 from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.fit import Fit
 from jaxscale.objectives.likelihood import Likelihood
@@ -31,7 +31,10 @@ def predictive(model: Model, runs: Runs, key: PRNGKeyArray) -> np.ndarray:
 
 
 def prior_draws(fit: Fit, n: int, key: PRNGKeyArray) -> Model:
-    """n models whose free parameters are drawn from their priors. Raises `BadInput` on simplex parameters."""
+    """n models whose free parameters are drawn from their priors, for losses of the size of the fit's.
+
+    Raises `BadInput` on simplex parameters.
+    """
     model, free = fit.problem.template, fit.problem.split.free
     leaves = []
     for i, d in enumerate(declared(model)):
@@ -40,7 +43,8 @@ def prior_draws(fit: Fit, n: int, key: PRNGKeyArray) -> Model:
         else:
             drawn = jnp.broadcast_to(d.value, (n, *d.value.shape))
         leaves.append(drawn)
-    return jax.tree.unflatten(jax.tree.structure(model), leaves)
+    drawn, size = jax.tree.unflatten(jax.tree.structure(model), leaves), fit.problem.split.size
+    return drawn if size is None else jax.vmap(lambda one: scaled(one, size, free))(drawn)
 
 
 def draw_prior(spec: Spec, key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:

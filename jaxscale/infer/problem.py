@@ -1,13 +1,15 @@
 """A fit as a problem for the solver: the model's free parameters, the runs, and what a resample changes."""
 
-from typing import Any
+from typing import Any, Self
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxscale.core.law import signature
 from jaxscale.core.runs import Runs
 from jaxscale.objectives.model import Model
+from jaxscale.objectives.residual import size_of
 from jaxscale.solve.problem import AbstractProblem, Split, Vector
 
 
@@ -31,6 +33,11 @@ class FitProblem(AbstractProblem):
     split: Split
     runs: Runs
     prior: bool = eqx.field(static=True, default=False)
+
+    @classmethod
+    def of(cls, split: Split, runs: Runs, prior: bool = False) -> Self:
+        """With the priors of losses of the size of `runs`."""
+        return cls(Split(split.template, split.free, _size(split.template, runs)), runs, prior)
 
     def at(self, context: Resample | None) -> Runs:
         """The runs of one lane."""
@@ -68,3 +75,10 @@ class FitProblem(AbstractProblem):
     def reported(self, z: Vector, context: Any = None) -> Float[Array, ""]:
         """The objective as papers state it."""
         return self.split.tree(z).objective.reported(self.used_outputs(z, context), self.weights(context))
+
+
+@eqx.filter_jit
+def _size(model: Model, runs: Runs) -> Array | None:
+    """How many times as large as usual the losses are."""
+    usual = signature(model.law).output.size
+    return None if usual is None else size_of(runs) / usual

@@ -16,6 +16,7 @@ from jaxscale.infer.heldout import compute
 
 DF = 5.0  # of the Student-t: losses have heavier tails than a normal, from runs that went a little wrong
 _SLOPE = 0.7  # prior standard deviation of s, in e-folds per decade of compute
+_FINE = {"xatol": 1e-9, "fatol": 1e-12}  # a band rests on it, and must not depend on how a search ends
 _WANTED = 2.0  # posterior standard deviations from zero at which a slope counts
 
 
@@ -77,13 +78,13 @@ def run_noise(residual: np.ndarray, log10_compute: np.ndarray | None, parameters
     n = len(residual)
     raised = np.sqrt(n / max(n - parameters, 1))
     start = np.log(max(1.3760 * float(np.median(np.abs(residual))), 1e-12))  # 1 / the t's own median size
-    flat = minimize(partial(_minus_log, residual, np.zeros(n)), [start], method="Nelder-Mead").x
+    flat = minimize(partial(_minus_log, residual, np.zeros(n)), [start], method="Nelder-Mead", options=_FINE).x
     if log10_compute is None or np.ptp(log10_compute) == 0:
         return RunNoise(float(np.exp(flat[0])) * raised)
     centre = float(np.mean(log10_compute))
     away = log10_compute - centre
     cost = partial(_minus_log, residual, away)
-    found = minimize(cost, [flat[0], 0.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
+    found = minimize(cost, [flat[0], 0.0], method="Nelder-Mead", options=_FINE)
     slope, step = float(found.x[1]), 1e-3
     aside = np.array([0.0, step])
     curvature = (cost(found.x + aside) + cost(found.x - aside) - 2 * cost(found.x)) / step**2

@@ -44,7 +44,7 @@ def sample(
     gates: Gates | None = None,
     progress: Progress | None = None,
 ) -> Posterior:
-    """The posterior of `law` and its noise given `data`, with every parameter's declared prior.
+    """The posterior of `law` and its noise given `data`, with every declared prior taken for losses of the runs' size.
 
     The mode is found and certified by `fit(..., prior=True)`; see `sample_from` for the rest. `likelihood`
     defaults to `student_t(5)`. Raises `BadInput` where `fit` does.

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.parametric import Declared, declared, replace
+from jaxscale.core.parametric import Declared, declared, replace, scaled
 from jaxscale.core.runs import Runs, predict
 from jaxscale.core.supports import Positive, PositiveOrdered
 from jaxscale.infer.problem import FitProblem
@@ -93,7 +93,10 @@ def _start(problem: FitProblem, u: Float[Array, " d"]) -> tuple[Float[Array, " p
 
 
 def _spread(problem: FitProblem, u: Float[Array, " d"]) -> AbstractLaw:
-    """The law with its nonlinear parameters at quantiles u of their priors, or of the data's range."""
+    """The law with its nonlinear parameters at quantiles u of their priors, or of the data's range.
+
+    Priors are those of losses of the runs' size.
+    """
     new, start = {}, 0
     for d in _law_free(problem):
         if d.spec.linear:
@@ -109,7 +112,8 @@ def _spread(problem: FitProblem, u: Float[Array, " d"]) -> AbstractLaw:
             x = problem.runs.inputs[d.spec.within]
             low = jnp.log(jnp.min(jnp.where(x > 0, x, jnp.max(x))))  # runs with nothing of it have no logarithm
             new[d.name] = jnp.exp(low + part * (jnp.log(jnp.max(x)) - low))
-    return replace(problem.template.law, new)
+    law = replace(problem.template.law, new)
+    return law if problem.split.size is None else scaled(law, problem.split.size, new)
 
 
 def _profiled(law: AbstractLaw, problem: FitProblem) -> AbstractLaw:

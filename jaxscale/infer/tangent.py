@@ -1,7 +1,7 @@
 r"""A fitted law near its optimum: log losses linear in the law's unconstrained coordinates, with noise run by run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -119,7 +119,8 @@ def likelihood_of(fit: Fit) -> Likelihood:
 
 def _free(fit: Fit) -> Split:
     """The law's free parameters as coordinates; those of the objective are not among them."""
-    return split(fit.law, tuple(d.name for d in declared(fit.law) if d.name not in fit.problem.split.free))
+    held = tuple(d.name for d in declared(fit.law) if d.name not in fit.problem.split.free)
+    return replace(split(fit.law, held), size=fit.problem.split.size)
 
 
 def _unexplained(fit: Fit, law: Linear, residual: np.ndarray) -> tuple[np.ndarray, int]:

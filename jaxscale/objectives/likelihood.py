@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxscale.core.parametric import Change
 from jaxscale.core.runs import Runs
 from jaxscale.objectives.noise import ConstantNoise, Noise
 from jaxscale.objectives.objective import AbstractObjective
-from jaxscale.objectives.residual import LogResidual, Residual
+from jaxscale.objectives.residual import LogResidual, RawResidual, Residual
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -119,6 +120,9 @@ class Likelihood(AbstractObjective):
 
     def resolution(self) -> Float[Array, ""]:
         return jnp.asarray(4 * jnp.finfo(jnp.zeros(()).dtype).eps)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {"noise.sigma": Change(c)} if isinstance(self.residual, RawResidual) else {}
 
     def started(self, prediction: Float[Array, " n"], runs: Runs) -> Self:
         residual = jnp.where(runs.weight > 0, jnp.abs(self.residual(prediction, runs)), jnp.nan)

@@ -5,7 +5,7 @@ from typing import ClassVar
 from jaxtyping import Array, Float
 
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.parametric import AbstractParametric
+from jaxscale.core.parametric import AbstractParametric, Change
 from jaxscale.core.runs import Runs, predict
 from jaxscale.objectives.objective import AbstractObjective
 
@@ -16,6 +16,10 @@ class Model(AbstractParametric):
     law: AbstractLaw
     objective: AbstractObjective
     inlined: ClassVar[tuple[str, ...]] = ("law",)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        own = {f"objective.{name}": change for name, change in self.objective.scaling(c).items()}
+        return {**self.law.scaling(c), **own}
 
     def outputs(self, runs: Runs) -> Float[Array, "n k"]:
         """Each run's outputs, as the objective's penalty takes them."""

@@ -9,14 +9,14 @@ import equinox as eqx
 import jax
 import jax.core
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxscale.core import priors as p
 from jaxscale.core import supports as s
 from jaxscale.core.errors import BadInput
 from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, Signature, signature
-from jaxscale.core.parametric import Declared, Spec, declared, replace, values
+from jaxscale.core.parametric import Change, Declared, Spec, declared, replace, values
 from jaxscale.core.quantities import GROUP, PURE
 
 
@@ -105,6 +105,18 @@ class Pooled(AbstractLaw):
             yield Declared(f"{prefix}spread.{name}", _spread_spec(name, own[name], scale[name]), self.spread[name])
         for name in sorted(self.offset):
             yield Declared(f"{prefix}offset.{name}", _offset_spec(name, own[name]), self.offset[name])
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        """As the law of one group. Where groups share a parameter that each would scale its own way, by their mean."""
+        known, found = {d.name: d for d in declared(self.law)}, {}
+        for name, change in self.law.scaling(c).items():
+            factor = change.factor
+            if jnp.ndim(factor) > known[name].value.ndim:
+                factor = jnp.exp(jnp.mean(jnp.log(factor), axis=0))
+            found[name] = Change(factor, change.shift)
+            if name in self.partial and isinstance(known[name].spec.support, s.Real):
+                found[f"spread.{name}"] = Change(factor)
+        return found
 
     def _around(self, offset: Mapping[str, Array]) -> dict[str, Array]:
         """The values of the partial parameters at the given offsets of one group."""

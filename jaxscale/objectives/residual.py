@@ -7,6 +7,15 @@ from jaxtyping import Array, Float
 from jaxscale.core.runs import Runs
 
 
+def size_of(runs: Runs) -> Float[Array, ""]:
+    """Median size of the losses of the runs that count; one where that is nothing."""
+    return _usable(jnp.nanmedian(jnp.where(runs.weight > 0, jnp.abs(runs.target), jnp.nan)))
+
+
+def _usable(size: Float[Array, ""]) -> Float[Array, ""]:
+    return jnp.where((size > 0) & jnp.isfinite(size), size, 1)
+
+
 class LogResidual(eqx.Module):
     """log prediction - log observed: relative error, the field's custom for losses."""
 

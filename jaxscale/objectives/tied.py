@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, Signature, signature
-from jaxscale.core.parametric import Declared, declared, values
+from jaxscale.core.parametric import Change, Declared, declared, values
 from jaxscale.core.quantities import GROUP
 from jaxscale.objectives.pooling import at_group
 
@@ -47,6 +47,14 @@ class Tied(AbstractLaw):
         specs = {d.name: d.spec for d in declared(type(self.laws[self.groups[0]])())}
         for name in sorted(self.shared):
             yield Declared(prefix + name, specs[name], self.shared[name])
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        """Each law its own way, and what they share as the first."""
+        found = {}
+        for label in reversed(self.groups):
+            for name, change in self.member(label).scaling(c).items():
+                found[name if name in self.tie else f"{label}.{name}"] = change
+        return found
 
     def member(self, group: Any) -> AbstractLaw:
         """The law of one group, by label or index, with the shared values in place; `BadInput` on a wrong one."""

@@ -61,7 +61,14 @@ def objective(fit: Fit) -> dict[str, Any]:
         "value": fit.value,
         "value_hex": fit.value.hex(),
         "priors": {name: repr(d.spec.prior) for name, d in fitted.items()} if fit.problem.prior else "none",
+        "losses_to_usual": _size(fit),
     }
+
+
+def _size(fit: Fit) -> Any:
+    """How many times as large as usual the losses are: priors of what grows with them are taken times that."""
+    size = fit.problem.split.size
+    return _exact(size)["value"] if fit.problem.prior and size is not None else "none"
 
 
 def parameters(fit: Fit) -> dict[str, Any]:

@@ -265,7 +265,7 @@ def read_fit(groups: Mapping[str, xr.Dataset], *, trust: bool, writer: str) -> F
         identifiability=Identifiability(
             float(identifiability.attrs["condition"]), ridge, tuple(_list(identifiability, "lines"))
         ),
-        problem=FitProblem(split, runs.padded(), bool(record.get("prior", False))),
+        problem=FitProblem.of(split, runs.padded(), bool(record.get("prior", False))),
         hessian=hessian,
         alternatives=tuple(local(main["alternatives"].values)) if "alternatives" in main else (),
         restarts=tuple(local(main["restarts"].values)) if "restarts" in main else (),

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxscale.core.parametric import Declared, declared
+from jaxscale.core.parametric import Declared, declared, scaled
 from jaxscale.core.supports import coordinates
 
 type Vector = Float[Array, " p"]
@@ -149,17 +149,27 @@ def expand(f: Callable[[Vector], Any], z: Vector) -> Evaluation:
 
 
 class Split(eqx.Module):
-    """The free parameters of a tree as one unconstrained vector; the others stay at the template's values."""
+    """The free parameters of a tree as one unconstrained vector; the others stay at the template's values.
+
+    `size`: how many times as large as usual the losses are that the tree describes; None where that is not known. The
+    coordinates are those of the same tree for losses of the usual size, for which priors are stated.
+    """
 
     template: Any
     free: tuple[str, ...] = eqx.field(static=True)
+    size: Float[Array, ""] | None = None
 
     def _free(self) -> list[Declared]:
         return [d for d in declared(self.template) if d.name in self.free]
 
+    def _usual(self) -> Any:
+        """The template for losses of the usual size."""
+        return self.template if self.size is None else scaled(self.template, 1 / self.size, self.free)
+
     def vector(self) -> Vector:
         """Unconstrained coordinates of the template's free parameters."""
-        parts = [d.spec.support.unconstrain(d.value).reshape(-1) for d in self._free()]
+        usual = (d for d in declared(self._usual()) if d.name in self.free)
+        parts = [d.spec.support.unconstrain(d.value).reshape(-1) for d in usual]
         return jnp.concatenate(parts) if parts else jnp.zeros(0)
 
     def tree(self, z: Vector) -> Any:
@@ -173,7 +183,8 @@ class Split(eqx.Module):
             size = int(np.prod(shape, dtype=int))
             leaves.append(d.spec.support.constrain(z[start : start + size].reshape(shape)))
             start += size
-        return jax.tree.unflatten(jax.tree.structure(self.template), leaves)
+        found = jax.tree.unflatten(jax.tree.structure(self.template), leaves)
+        return found if self.size is None else scaled(found, self.size, self.free)
 
     def log_density(self, z: Vector) -> Float[Array, ""]:
         """Log density of the free parameters' priors, as a density of the unconstrained vector."""
@@ -189,7 +200,7 @@ class Split(eqx.Module):
 
     def at(self, z: Vector) -> "Split":
         """The same split with the template moved to z."""
-        return Split(self.tree(z), self.free)
+        return Split(self.tree(z), self.free, self.size)
 
     def names(self) -> tuple[str, ...]:
         """One name per coordinate: `alpha`, `E[0]`, `E[1]`."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpyro.infer.util import potential_energy
@@ -12,7 +13,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import param, values
 from jaxscale.core.runs import Runs
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.numpyro_model import numpyro_model
@@ -61,10 +62,11 @@ def test_a_tight_prior_holds_what_the_runs_would_move(eps: float) -> None:
 def test_numpyro_finds_no_slope_there_and_the_same_curvature(simulated_mode: Fit, eps: float) -> None:
     """Its potential adds every site's log density and the log-determinants of its own bijections."""
     model = numpyro_model(simulated_mode.law, simulated_mode.runs, simulated_mode.objective)
-    names = simulated_mode.problem.split.names()
+    split = simulated_mode.problem.split
 
     def potential(z: jax.Array) -> jax.Array:
-        return potential_energy(model, (), {}, {name: z[i] for i, name in enumerate(names)})
+        at = values(split.tree(z))
+        return potential_energy(model, (), {}, {name: jnp.log(at[name]) for name in split.names()})
 
     z = simulated_mode.problem.split.vector()
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):

@@ -51,6 +51,26 @@ def test_the_law_that_made_the_runs_is_chosen(found: Outlook) -> None:
     assert found.noise.scale == pytest.approx(NOISE * 0.85, rel=0.25)
 
 
+@pytest.mark.x64
+def test_the_unit_of_the_loss_changes_nothing(found: Outlook) -> None:
+    """Kaplan's constants grow as powers of the loss, and so do their priors."""
+    points = {"N": np.array([5e9, 2e10]), "D": np.array([1e11, 4e11])}
+    made, names = found.at(points), [r.label for r in found.ranking]
+    for c in (100.0, 1e-5):
+        runs = simulated(120, 1e18, 1e21, 0)
+        runs = eqx.tree_at(lambda r: r.target, runs, c * runs.target)
+        other = outlook({"Chinchilla": Chinchilla(), "KaplanND": KaplanND()}, runs, cuts=5)
+        again = other.at(points)
+        assert (other.chosen, again.chosen, [r.label for r in other.ranking]) == (found.chosen, made.chosen, names)
+        np.testing.assert_allclose([r.score for r in other.ranking], [r.score for r in found.ranking], rtol=1e-6)
+        np.testing.assert_allclose(again.point / c, made.point, rtol=1e-6)
+        for level in LEVELS:
+            for end, before in zip(again.interval(level), made.interval(level), strict=True):
+                np.testing.assert_allclose(end / c, before, rtol=1e-6)
+        for key, unit in (("E", c), ("A", c), ("B", c), ("alpha", 1.0), ("beta", 1.0)):
+            assert float(other.fit.params[key]) / unit == pytest.approx(float(found.fit.params[key]), rel=1e-6), key
+
+
 def test_bands_hold_larger_runs_of_the_same_truth(found: Outlook) -> None:
     larger = simulated(400, 1e21, 1e22, 7)
     made = found.at({name: np.asarray(x) for name, x in larger.inputs.items()})

@@ -62,7 +62,7 @@ def posterior_around(small_fit: Fit) -> Around:
         law: AbstractLaw, fixed: tuple[str, ...] = (), groups: tuple[str, ...] = (), apart: float = 0.0
     ) -> Posterior:
         runs = eqx.tree_at(lambda r: r.weight, small_fit.runs, jax.numpy.ones(12).at[4].set(0))
-        problem = FitProblem(split(Model(law, gaussian(ConstantNoise(0.02))), fixed), runs.padded(), prior=True)
+        problem = FitProblem.of(split(Model(law, gaussian(ConstantNoise(0.02))), fixed), runs.padded(), prior=True)
         z = np.asarray(problem.split.vector())
         mode = dataclasses.replace(
             small_fit,

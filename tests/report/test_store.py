@@ -65,7 +65,7 @@ def same_fit(a: Fit, b: Fit):
 
 def as_if_fitted(like: Fit, law: AbstractLaw, objective: AbstractObjective, runs: Runs, **other) -> Fit:
     """A fit of another law without solving: `save` asks for a complete record, not for an optimum."""
-    problem = FitProblem(split(Model(law, objective)), runs.padded())
+    problem = FitProblem.of(split(Model(law, objective)), runs.padded())
     size = len(problem.split.names())
     return dataclasses.replace(
         like,

@@ -35,7 +35,7 @@ def as_if_fitted(like: Fit, law: AbstractLaw) -> Fit:
     runs = Runs.of({n: np.geomspace(1e8, 1e10, 9) * (i + 1) for i, n in enumerate(names)}, np.ones(9))
     runs = dataclasses.replace(runs, group=jnp.arange(9, dtype=jnp.int32) % 2)
     runs = dataclasses.replace(runs, target=predict(law, runs))
-    problem = FitProblem(split(Model(law, gaussian())), runs.padded())
+    problem = FitProblem.of(split(Model(law, gaussian())), runs.padded())
     size = len(problem.split.names())
     new = {"law": law, "objective": gaussian(), "problem": problem, "hessian": np.eye(size), "count": 9}
     return dataclasses.replace(like, **new, groups=GROUPS)

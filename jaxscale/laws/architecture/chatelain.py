@@ -21,7 +21,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case
 from jaxscale.core.numerics import power_ratio
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 
 FROZEN = q.Quantity("params", "frozen parameters of a model", domain=(1e6, 1e13), typical=(1e7, 1e10), nothing=True)
 Frozen = Annotated[Float[Array, ""], FROZEN]
@@ -50,6 +50,9 @@ class FrozenParameters(AbstractLaw):
 
     def __call__(self, N: q.Params, F: Frozen) -> q.Nats:
         return power_ratio(self.Nc, self.effective_parameters(N, F), self.alpha_N)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {"Nc": Change(c ** (1 / self.alpha_N))}
 
     def effective_parameters(self, N: q.Params, F: Frozen) -> q.Params:
         """Trainable parameters that would do as well."""

@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
 from jaxscale.core.numerics import power_ratio
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 
 _BILLION = 1e9
 _SOURCE = "Chen et al. 2025, section 3.2; recalled, unverified beyond two digits of k"
@@ -43,6 +44,9 @@ class ParallelStreams(AbstractLaw):
 
     def __call__(self, N: q.Params, P: q.Streams) -> q.Nats:
         return self.E + power_ratio(self.A, N, self.alpha) * jnp.exp(-self.alpha * jnp.log1p(self.k * jnp.log(P)))
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {**super().scaling(c), "A": Change(c ** (1 / self.alpha))}
 
     def effective_parameters(self, N: q.Params, P: q.Streams) -> q.Params:
         """Size of the model of one stream with the same loss."""

@@ -26,7 +26,7 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 
 _LN10 = log(10.0)
 _TABLE = "Clark et al. 2022, table 3, read through secondary notes"
@@ -63,6 +63,9 @@ class RoutedLM(AbstractLaw):
     def __call__(self, N: q.Params, E: q.Experts) -> q.Nats:
         n, e = jnp.log(N), self._log_experts(E)
         return jnp.exp(self.a * n + self.b * e + self.c / _LN10 * n * e + self.d * _LN10)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {"d": Change(1.0, jnp.log10(c))}
 
     def effective_experts(self, E: q.Experts) -> q.Experts:
         """The saturated count: E_s for a dense model, E_m at most."""

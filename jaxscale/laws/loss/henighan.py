@@ -21,7 +21,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
 from jaxscale.core.numerics import power_ratio
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 from jaxscale.laws.compute import PETAFLOP_DAY
 
 type Scalar = Float[Array, ""]
@@ -54,6 +54,9 @@ class HenighanN(AbstractLaw):
 
     def __call__(self, N: q.Params) -> q.Nats:
         return _power_plus_constant(N, self.Linf, self.x0, self.alpha)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {**super().scaling(c), "x0": Change(c ** (1 / self.alpha))}
 
     cite: ClassVar[str] = "henighan2020scaling"
     cases: ClassVar[tuple[Case, ...]] = (
@@ -101,6 +104,9 @@ class HenighanD(AbstractLaw):
     def __call__(self, D: q.Tokens) -> q.Nats:
         return _power_plus_constant(D, self.Linf, self.x0, self.alpha)
 
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {**super().scaling(c), "x0": Change(c ** (1 / self.alpha))}
+
     cite: ClassVar[str] = "henighan2020scaling"
     cases: ClassVar[tuple[Case, ...]] = (
         Case({"D": 2.17e9}, 2.69, 1e-15, "at x0 the loss is one nat above the floor"),
@@ -134,6 +140,9 @@ class HenighanC(AbstractLaw):
 
     def __call__(self, C: q.Flops) -> q.Nats:
         return _power_plus_constant(C, self.Linf, self.x0, self.alpha)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {**super().scaling(c), "x0": Change(c ** (1 / self.alpha))}
 
     cite: ClassVar[str] = "henighan2020scaling"
     cases: ClassVar[tuple[Case, ...]] = (

@@ -24,7 +24,7 @@ from jaxscale.core.numerics import power
 from jaxscale.core.parametric import param
 from jaxscale.laws.compute import PETAFLOP_DAY
 
-NATS_PER_IMAGE = q.Quantity("nats/image", "cross-entropy loss in nats per image")
+NATS_PER_IMAGE = q.Quantity("nats/image", "cross-entropy loss in nats per image", size=2000.0)
 
 NatsPerImage = Annotated[Float[Array, ""], NATS_PER_IMAGE]
 

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
 from jaxscale.core.numerics import power_ratio
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 from jaxscale.laws.compute import PETAFLOP_DAY, split_between_powers
 
 _SECONDARY = "read through secondary notes that agree"
@@ -41,6 +42,9 @@ class KaplanN(AbstractLaw):
 
     def __call__(self, N: q.Params) -> q.Nats:
         return power_ratio(self.Nc, N, self.alpha_N)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {"Nc": Change(c ** (1 / self.alpha_N))}
 
     cite: ClassVar[str] = "kaplan2020scaling"
     cases: ClassVar[tuple[Case, ...]] = (
@@ -72,6 +76,9 @@ class KaplanD(AbstractLaw):
 
     def __call__(self, D: q.Tokens) -> q.Nats:
         return power_ratio(self.Dc, D, self.alpha_D)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {"Dc": Change(c ** (1 / self.alpha_D))}
 
     cite: ClassVar[str] = "kaplan2020scaling"
     cases: ClassVar[tuple[Case, ...]] = (
@@ -107,6 +114,9 @@ class KaplanC(AbstractLaw):
 
     def __call__(self, C: q.Flops) -> q.Nats:
         return power_ratio(self.Cc, C, self.alpha_C)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {"Cc": Change(c ** (1 / self.alpha_C))}
 
     cite: ClassVar[str] = "kaplan2020scaling"
     cases: ClassVar[tuple[Case, ...]] = (
@@ -151,6 +161,9 @@ class KaplanND(AbstractLaw):
         size = self.alpha_N / self.alpha_D * (jnp.log(self.Nc) - jnp.log(N))
         data = jnp.log(self.Dc) - jnp.log(D)
         return jnp.exp(self.alpha_D * jnp.logaddexp(size, data))
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {"Nc": Change(c ** (1 / self.alpha_N)), "Dc": Change(c ** (1 / self.alpha_D))}
 
     def compute_optimal(self, C: q.Flops) -> tuple[q.Params, q.Tokens]:
         r"""N and D of least loss at C = 6ND, in closed form: $N \propto C^{1/(1+\alpha_N/\alpha_D)}$.
@@ -197,6 +210,9 @@ class KaplanNS(AbstractLaw):
 
     def __call__(self, N: q.Params, S: q.Steps) -> q.Nats:
         return power_ratio(self.Nc, N, self.alpha_N) + power_ratio(self.Sc, S, self.alpha_S)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {"Nc": Change(c ** (1 / self.alpha_N)), "Sc": Change(c ** (1 / self.alpha_S))}
 
     cite: ClassVar[str] = "kaplan2020scaling"
     cases: ClassVar[tuple[Case, ...]] = (

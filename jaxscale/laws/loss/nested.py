@@ -10,12 +10,13 @@ of public runs put k between 0.2 and 0.8.
 from typing import ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 from jaxscale.laws.compute import split_between_powers
 
 
@@ -48,6 +49,9 @@ class Nested(AbstractLaw):
         size = jnp.log(self.A) - self.alpha * jnp.log(N)
         data = jnp.log(self.B) - self.beta * jnp.log(D)
         return self.E + jnp.exp(self.k * jnp.logaddexp(size, data))
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {**super().scaling(c), "A": Change(c ** (1 / self.k)), "B": Change(c ** (1 / self.k))}
 
     def compute_optimal(self, C: q.Flops) -> tuple[q.Params, q.Tokens]:
         """N and D of least loss at C = 6ND, in closed form; k does not move them."""

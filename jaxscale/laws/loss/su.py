@@ -30,7 +30,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
 from jaxscale.core.numerics import power, power_ratio
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 from jaxscale.laws.compute import FLOP_PER_PARAM_TOKEN
 
 type Scalar = Float[Array, ""]
@@ -88,6 +88,10 @@ class SuNSB(AbstractLaw):
         # `excess` rises and is concave, and is negative at the start: each Newton step stays left of the root.
         start = jnp.logaddexp(size, steps)
         return jnp.exp(jax.lax.custom_root(excess, start, _newton, lambda slope, y: y / slope(jnp.ones_like(y))))
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        grown = {"Nc": self.alpha_N, "Sc": self.alpha_S, "Bstar": self.alpha_B}
+        return {name: Change(c ** (1 / exponent)) for name, exponent in grown.items()}
 
     def critical_batch(self, L: q.Nats) -> q.Batch:
         """Batch at which a run at loss L takes twice the fewest steps and twice the fewest tokens."""

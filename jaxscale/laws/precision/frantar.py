@@ -18,7 +18,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
 from jaxscale.core.numerics import power, power_ratio
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 
 SPARSITY = q.Quantity(
     "", "share of the weights that are zero", positive=False, domain=(0.0, 0.99), typical=(0.0, 0.875)
@@ -46,6 +46,9 @@ class SparsePretraining(AbstractLaw):
 
     def __call__(self, S: Sparsity, N: q.Params, D: q.Tokens) -> q.Nats:
         return self._cost(S) * power(N, -self.b_N) + power_ratio(self.a_D, D, self.b_D) + self.c
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {**super().scaling(c), "a_D": Change(c ** (1 / self.b_D))}
 
     def _cost(self, S: Sparsity) -> q.Nats:
         return self.a_S * jnp.exp(self.b_S * jnp.log1p(-S)) + self.c_S

@@ -26,7 +26,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
 from jaxscale.core.numerics import power
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 
 EXPONENT = q.Quantity("bits", "exponent bits of a float", positive=False, domain=(0.0, 8.0))
 MANTISSA = q.Quantity(
@@ -76,6 +76,9 @@ class FloatingPointTraining(AbstractLaw):
         size = power(N, -self.alpha)
         rounding = jnp.log2(B) * jnp.exp(self.beta * jnp.log(D) - self._log_tolerance(E, M))
         return self.epsilon + self.d * power(D, -self.beta) + size * (self.n + rounding)
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        return {**super().scaling(c), "gamma": Change(1 / c)}
 
     def _log_tolerance(self, E: ExponentBits, M: MantissaBits) -> q.Pure:
         return jnp.log(self.gamma) + self.delta * jnp.log(E + 0.5) + self.nu * jnp.log(M + 0.5)
