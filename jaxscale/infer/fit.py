@@ -25,12 +25,13 @@ from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.misfit import misfit
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
-from jaxscale.infer.starts import cold_starts
+from jaxscale.infer.starts import cold_starts, own_start
 from jaxscale.infer.unused import unused
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.penalty import log_huber
+from jaxscale.objectives.residual import LogResidual
 from jaxscale.solve.batch import Solver
 from jaxscale.solve.certificate import Certificate
 from jaxscale.solve.chart import Chart, chart_at
@@ -160,7 +161,8 @@ def fit(
     - `prior`: add the parameters' priors, for the mode of the posterior (in unconstrained coordinates). The
       objective must then be a likelihood. Priors are stated for losses of a usual size (3 nats) and taken for losses
       of the size of the runs' median: the mode does not depend on the unit of the loss.
-    - `starts`: cold starts besides the law's own values; 0 starts from the law alone.
+    - `starts`: cold starts besides the law's own values, which are brought to the losses' size, linear ones by least
+      squares; 0 starts from the law alone.
     - `seed`: shifts the cold starts. The optimum does not depend on it; that is what the certificate says.
 
     Differentiable by `jax.grad` with respect to targets, inputs, weights and fixed values, through the
@@ -185,13 +187,14 @@ def fit(
         )
     _usable(runs)
     check_edges(law, runs, fixed)
+    _loggable(objective, runs)
     count = runs.size
     problem = FitProblem.of(split(model, fixed), runs.padded(), prior)
     _enough(problem, count)
     # Derivatives of an overflown run are not numbers, and stay so when multiplied by its weight of zero.
     solid = eqx.tree_at(lambda p: p.runs, jax.lax.stop_gradient(problem), _sheltered(problem.runs))
 
-    z = np.asarray(_own_start(solid))[None]
+    z = np.asarray(own_start(solid))[None]
     if starts:
         z = np.concatenate([z, cold_starts(solid, starts, seed)])
     found, optimum = search(solid, z, solver)
@@ -231,6 +234,7 @@ def fit(
         table_remarks=(
             *getattr(data, "remarks", ()),
             *unused(data, law, runs.noise),
+            *_unreached(law, runs),
             *apart.remarks(getattr(data, "rows", None)),
             *against(optimum.model.law, runs, fixed, getattr(data, "rows", np.arange(1, count + 1))),
         ),
@@ -273,6 +277,33 @@ def _usable(runs: Runs) -> None:
         )
 
 
+def _below(runs: Runs, least: float) -> np.ndarray:
+    """Rows that count, and whose loss is at most `least`."""
+    if isinstance(runs.target, jax.core.Tracer) or isinstance(runs.weight, jax.core.Tracer):
+        return np.zeros(0, int)
+    return np.flatnonzero((np.asarray(runs.target) <= least) & (np.asarray(runs.weight) > 0))
+
+
+def _loggable(objective: AbstractObjective, runs: Runs) -> None:
+    bad = _below(runs, 0.0)
+    if bad.size and isinstance(objective.residual, LogResidual):
+        raise BadInput(
+            f"{objective.name}: expected losses above zero, which have a logarithm, got {float(runs.target[bad[0]]):g} "
+            f"in row {bad[0]} (counted from 0); use an objective of raw residuals, such as raw-huber or raw-squares"
+        )
+
+
+def _unreached(law: AbstractLaw, runs: Runs) -> tuple[str, ...]:
+    """Losses that no parameters of the law give, as a sentence."""
+    low = _below(runs, -float(np.finfo(runs.target.dtype).tiny))
+    if not low.size or not signature(law).output.positive:
+        return ()
+    return (
+        f"{low.size} losses are below zero, and {type(law).__name__} is above it whatever its parameters: its floor "
+        "cannot follow; give losses that are not relative to another, or a law whose floor is free.",
+    )
+
+
 def _enough(problem: FitProblem, count: int) -> None:
     weight = problem.runs.weight
     have = count if isinstance(weight, jax.core.Tracer) else int(np.sum(np.asarray(weight) > 0))
@@ -299,8 +330,3 @@ def _sheltered(runs: Runs) -> Runs:
 @eqx.filter_jit
 def _prior_curvature(problem: FitProblem) -> Array:
     return jax.hessian(problem.regulariser)(problem.split.vector())
-
-
-@eqx.filter_jit
-def _own_start(problem: FitProblem) -> Array:
-    return problem.split.vector()

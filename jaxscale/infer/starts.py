@@ -32,14 +32,27 @@ def cold_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray,
     return z[order[:count]]
 
 
+@eqx.filter_jit
+def own_start(problem: FitProblem) -> Float[Array, " p"]:
+    """The template's own values, brought to the size of the runs' losses, its linear parameters solved for.
+
+    Of a law that fits the runs neither changes much; of one in another unit both are needed.
+    """
+    runs, unit = problem.runs, problem.template.objective.residual.unit
+    apart = unit(runs) / unit(eqx.tree_at(lambda r: r.target, runs, predict(problem.template.law, runs)))
+    model = scaled(problem.template, jnp.where(jnp.isfinite(apart), apart, 1), problem.split.free)
+    model = eqx.tree_at(lambda m: m.law, model, _profiled(model.law, problem))
+    return eqx.tree_at(lambda p: p.split.template, problem, model).split.vector()
+
+
 def start_rule(problem: FitProblem, count: int) -> str:
     """How the `count` cold starts of a fit were chosen, in words."""
     dimension = sum(int(np.prod(d.value.shape, dtype=int)) for d in _law_free(problem) if not d.spec.linear)
     points, kind = len(_unit_points(dimension, count, 0)), "grid" if dimension <= 2 else "Sobol set"
     return (
-        f"the law's own values, then the best of a shifted {kind} of {points} points: nonlinear parameters at "
-        f"quantiles {_TAIL:g} to {1 - _TAIL:g} of their priors (break points: in the range of the runs), linear ones "
-        "by least squares"
+        f"the law's own values (linear ones by least squares), then the best of a shifted {kind} of {points} points: "
+        f"nonlinear parameters at quantiles {_TAIL:g} to {1 - _TAIL:g} of their priors (break points: in the range of "
+        "the runs), linear ones by least squares"
     )
 
 
@@ -85,8 +98,7 @@ def _screen(problem: FitProblem, cube: Float[Array, "m d"]) -> tuple[Float[Array
 def _start(problem: FitProblem, u: Float[Array, " d"]) -> tuple[Float[Array, " p"], Float[Array, ""]]:
     """The start whose nonlinear parameters lie at u of the unit cube, and the objective there."""
     law = _profiled(_spread(problem, u), problem)
-    objective = problem.template.objective.started(predict(law, problem.runs), problem.runs)
-    model = eqx.tree_at(lambda m: (m.law, m.objective), problem.template, (law, objective))
+    model = eqx.tree_at(lambda m: (m.law, m.objective), problem.template, (law, problem.started(law)))
     moved = eqx.tree_at(lambda p: p.split.template, problem, model)
     z = moved.split.vector()
     return z, moved.value(z)
@@ -117,8 +129,9 @@ def _spread(problem: FitProblem, u: Float[Array, " d"]) -> AbstractLaw:
 
 
 def _profiled(law: AbstractLaw, problem: FitProblem) -> AbstractLaw:
-    """The law with its free linear parameters at the least-squares fit of relative errors."""
+    """The law with its free linear parameters at the least-squares fit of the objective's residuals, to first order."""
     runs: Runs = problem.runs
+    residual = problem.template.objective.residual
     linear = [d for d in _law_free(problem) if d.spec.linear]
     if not linear:
         return law
@@ -133,10 +146,9 @@ def _profiled(law: AbstractLaw, problem: FitProblem) -> AbstractLaw:
     ones = jnp.ones(sum(sizes), runs.target.dtype)
     design = jax.jacfwd(lambda x: predict(at(x), runs))(ones)
     offset = predict(at(ones), runs) - jnp.sum(design, axis=1)
-    scale = jnp.sqrt(runs.weight) / runs.target
+    scale = jnp.sqrt(runs.weight) * jnp.exp(residual.log_slope(runs))
     # Positive parameters stay above a ten-thousandth of the loss, so that their logarithm is a usable start.
-    lowest = jnp.min(jnp.where(runs.weight > 0, runs.target, jnp.inf))
-    smallest = 1e-4 * lowest / jnp.maximum(jnp.max(jnp.abs(design), axis=0), 1e-30)
+    smallest = 1e-4 * residual.least(runs) / jnp.maximum(jnp.max(jnp.abs(design), axis=0), 1e-30)
     positive = np.repeat([isinstance(d.spec.support, Positive) for d in linear], sizes)
     lower = jnp.where(positive, smallest, -jnp.inf)
     x = bounded_least_squares(design * scale[:, None], (runs.target - offset) * scale, lower)

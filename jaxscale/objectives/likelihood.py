@@ -118,8 +118,8 @@ class Likelihood(AbstractObjective):
         # In (t, log sigma) the penalty is a sum; a unit curvature in the scale only shortens its steps.
         return jnp.diag(jnp.stack([self.density.weight(u[0]), jnp.ones_like(u[1])]))
 
-    def resolution(self) -> Float[Array, ""]:
-        return jnp.asarray(4 * jnp.finfo(jnp.zeros(()).dtype).eps)
+    def resolution(self, runs: Runs) -> Float[Array, ""]:
+        return 4 * jnp.finfo(runs.target.dtype).eps * self.residual.rounded(runs)
 
     def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
         return {"noise.sigma": Change(c)} if isinstance(self.residual, RawResidual) else {}
@@ -164,5 +164,7 @@ def huber_density(d: float = 1.0, noise: Noise | None = None, residual: Residual
 
 def _likelihood(density: Density, noise: Noise | None, residual: Residual | None) -> Likelihood:
     return Likelihood(
-        density, LogResidual() if residual is None else residual, ConstantNoise() if noise is None else noise
+        density=density,
+        residual=LogResidual() if residual is None else residual,
+        noise=ConstantNoise() if noise is None else noise,
     )

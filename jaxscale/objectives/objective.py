@@ -2,19 +2,24 @@
 
 from typing import Any, Self
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxscale.core.parametric import AbstractParametric
 from jaxscale.core.runs import Runs
+from jaxscale.objectives.residual import Residual
 
 
 class AbstractObjective(AbstractParametric):
     """Turns predictions into k outputs per run and each run's outputs into one penalty.
 
-    Its own parameters (a noise scale) are declared with `param` like a law's and fitted with them.
+    Its own parameters (a noise scale) are declared with `param` like a law's and fitted with them. A fit measures
+    predictions and runs in the residual's `unit`, so that nothing here depends on the unit of the loss.
     """
+
+    residual: eqx.AbstractVar[Residual]
 
     def outputs(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, "n k"]:
         """What the penalty looks at, for every run, in units in which the penalty is O(1)."""
@@ -36,7 +41,7 @@ class AbstractObjective(AbstractParametric):
         """The value as papers state it (a sum over runs)."""
         return jnp.sum(weight * jax.vmap(self.penalty)(u))
 
-    def resolution(self) -> Float[Array, ""]:
+    def resolution(self, runs: Runs) -> Float[Array, ""]:
         """Rounding unit of an output."""
         raise NotImplementedError
 

@@ -2,7 +2,8 @@ r"""Penalties without a noise model: a convex shape of the residual over a width
 
 Sums, never means: a mean of tiny Huber values makes quasi-Newton methods stop early while reporting
 success, the known failure of published Chinchilla fits (Besiroglu et al. 2024). Internally the residual
-is divided by the width, so that the sum is O(number of runs); `reported` undoes that.
+is divided by the width, so that the sum is O(number of runs), or by a hundredth where the width is more, so
+that a width of any size is as good as squares; `reported` undoes that.
 
 A known noise of the runs (`Runs.noise`) divides their residuals, relative to the typical one: squares are then weighted
 least squares, as SciPy's `curve_fit(sigma=...)`, and a width is that of the typical run. A noise that is the same for
@@ -18,10 +19,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
-from jaxscale.core.parametric import param
+from jaxscale.core.parametric import Change, param
 from jaxscale.core.runs import Runs
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.residual import LogResidual, RawResidual, Residual, relative_noise
+
+_WIDEST = 1e-2  # of the loss, of its logarithm, or of its spread: what a residual is measured in
 
 
 class Square(eqx.Module):
@@ -68,25 +71,36 @@ class Penalty(AbstractObjective):
 
     def outputs(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, "n 1"]:
         # Two divisions: by their product, a refit took a quarter longer.
-        return (self.residual(prediction, runs) / self.width / relative_noise(self.residual, runs))[:, None]
+        return (self.residual(prediction, runs) / self._measure / relative_noise(self.residual, runs))[:, None]
+
+    @property
+    def _measure(self) -> Float[Array, ""]:
+        return jnp.minimum(self.width, _WIDEST)
+
+    @property
+    def _knee(self) -> Float[Array, ""]:
+        return self.width / self._measure
+
+    def scaling(self, c: Float[Array, ""]) -> dict[str, Change]:
+        raw = isinstance(self.residual, RawResidual)
+        return {"width": Change(c)} if raw and self.kind != "squares" else {}
 
     def _side(self, t: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.where(t < 0, self.above, jnp.ones_like(t))
 
     def penalty(self, u: Float[Array, " 1"]) -> Float[Array, ""]:
-        return self._side(u[0]) * self.shape(u[0])
+        return self._side(u[0]) * self.shape(u[0] / self._knee) * self._knee**2
 
     def majoriser(self, u: Float[Array, " 1"]) -> Float[Array, "1 1"]:
-        return (self._side(u[0]) * self.shape.weight(u[0])).reshape(1, 1)
+        return (self._side(u[0]) * self.shape.weight(u[0] / self._knee)).reshape(1, 1)
 
     def reported(self, u: Float[Array, "n 1"], weight: Float[Array, " n"]) -> Float[Array, ""]:
         if self.kind == "lad":
-            return jnp.sum(weight * jnp.abs(u[:, 0])) * self.width
-        return super().reported(u, weight) * self.width**2
+            return jnp.sum(weight * jnp.abs(u[:, 0])) * self._measure
+        return super().reported(u, weight) * self._measure**2
 
-    def resolution(self) -> Float[Array, ""]:
-        # A logarithm of a loss, and a loss, are O(1): their rounding is a few eps.
-        return 4 * jnp.finfo(self.width.dtype).eps / self.width
+    def resolution(self, runs: Runs) -> Float[Array, ""]:
+        return 4 * jnp.finfo(self.width.dtype).eps * self.residual.rounded(runs) / self._measure
 
     def simulate(self, key: PRNGKeyArray, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
         # A penalty has no noise model: Gaussian, of the residuals' robust spread, in proportion to what is known of it.

@@ -12,6 +12,13 @@ def size_of(runs: Runs) -> Float[Array, ""]:
     return _usable(jnp.nanmedian(jnp.where(runs.weight > 0, jnp.abs(runs.target), jnp.nan)))
 
 
+def spread_of(runs: Runs) -> Float[Array, ""]:
+    """Median distance of the losses from their median, or their size where half of them are equal."""
+    target = jnp.where(runs.weight > 0, runs.target, jnp.nan)
+    apart = jnp.nanmedian(jnp.abs(target - jnp.nanmedian(target)))
+    return jnp.where(apart > 0, apart, size_of(runs))
+
+
 def _usable(size: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.where((size > 0) & jnp.isfinite(size), size, 1)
 
@@ -36,6 +43,18 @@ class LogResidual(eqx.Module):
         """Known standard deviation of the residual (0 where unknown): relative, to first order."""
         return runs.noise / runs.target
 
+    def unit(self, runs: Runs) -> Float[Array, ""]:
+        """A loss of the runs, in which they are to be measured: then logarithms are small."""
+        return size_of(runs)
+
+    def rounded(self, runs: Runs) -> Float[Array, ""]:
+        """How large the numbers are whose rounding a residual has."""
+        return jnp.ones_like(runs.target[0])
+
+    def least(self, runs: Runs) -> Float[Array, ""]:
+        """What a term of a law must reach to be seen."""
+        return jnp.min(jnp.where(runs.weight > 0, runs.target, jnp.inf))
+
 
 class RawResidual(eqx.Module):
     """prediction - observed, in the unit of the loss."""
@@ -53,6 +72,16 @@ class RawResidual(eqx.Module):
 
     def known_noise(self, runs: Runs) -> Float[Array, " n"]:
         return runs.noise
+
+    def unit(self, runs: Runs) -> Float[Array, ""]:
+        """How far the losses lie apart, whatever is added to all of them."""
+        return spread_of(runs)
+
+    def rounded(self, runs: Runs) -> Float[Array, ""]:
+        return jnp.maximum(1, jnp.max(jnp.where(runs.weight > 0, jnp.abs(runs.target), 0)))
+
+    def least(self, runs: Runs) -> Float[Array, ""]:
+        return spread_of(runs)
 
 
 type Residual = LogResidual | RawResidual

@@ -18,8 +18,9 @@ def test_least_squares_is_ordinary_least_squares(line: Any, eps: float) -> None:
     names, matrix = covariance(line.squares, "hessian")
     assert names == ("c", "m")
     np.testing.assert_allclose(matrix, line.sigma2 * line.bread, rtol=line.tolerance(eps), atol=line.tolerance(eps))
-    # The internal scale is a width of 0.01: the dispersion is in its square.
-    assert dispersion(line.squares) == pytest.approx(line.sigma2 / 1e-4, rel=line.tolerance(eps))
+    # Residuals are measured in a hundredth of the runs' spread: the dispersion is in its square.
+    measure = 1e-2 * float(line.squares.problem.unit)
+    assert dispersion(line.squares) == pytest.approx(line.sigma2 / measure**2, rel=line.tolerance(eps))
 
 
 def test_sandwich_is_white(line: Any, eps: float) -> None:

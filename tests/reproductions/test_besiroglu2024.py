@@ -143,7 +143,7 @@ def test_bootstrap_optima_against_scipy(study: Study, fitted: Fit, draws: Ensemb
     assert draws.failed == 0
     drawn = units(fitted.problem.runs)
     scheme = partial(Pairs(), runs=fitted.problem.runs, prediction=None, drawn=drawn, objective=None)
-    centre = np.asarray(fitted.problem.split.vector())
+    centre = np.log([float(fitted.params[name]) for name in fitted.problem.split.names()])
     for lane in range(0, 4000, 160):
         weight = np.asarray(scheme(jax.random.fold_in(jax.random.key(0), lane)).weight)[:240]
         assert weight.sum() == 240
