@@ -18,8 +18,6 @@ from jaxscale.infer.fit import Fit
 from jaxscale.infer.identify import EDGE
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.search import MIXING, curvature
-from jaxscale.objectives.model import Model
-from jaxscale.solve.problem import Split
 
 _LIFT = 0.1  # of an output's unit, as a root of squares over the runs: enough to be felt, too little to matter
 _MOST = 30.0  # e-folds of a lift
@@ -97,7 +95,7 @@ def edge_remarks(fit: Fit, ensemble: Ensemble | None) -> tuple[str, ...]:
 @eqx.filter_jit
 def _coordinates(problem: FitProblem, laws: AbstractLaw) -> Float[Array, "draw p"]:
     def one(law: AbstractLaw) -> Array:
-        return Split(Model(law, problem.template.objective), problem.split.free).vector()
+        return eqx.tree_at(lambda split: split.template.law, problem.split, law).vector()
 
     return jax.vmap(one)(laws)
 

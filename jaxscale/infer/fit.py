@@ -25,7 +25,7 @@ from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.misfit import misfit
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
-from jaxscale.infer.starts import cold_starts, own_start
+from jaxscale.infer.starts import first_starts
 from jaxscale.infer.unused import unused
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.model import Model
@@ -100,7 +100,7 @@ class Fit:
     @cached_property
     def cold(self) -> tuple[np.ndarray, ...]:
         """Where a refit begins that cannot go on from the optimum: `restarts`, or cold starts where there are none."""
-        return self.restarts or tuple(cold_starts(self.problem, RESTARTS, self.seed))
+        return self.restarts or tuple(first_starts(self.problem, RESTARTS, self.seed)[1:])
 
     @cached_property
     def near_edge(self) -> bool:
@@ -194,9 +194,7 @@ def fit(
     # Derivatives of an overflown run are not numbers, and stay so when multiplied by its weight of zero.
     solid = eqx.tree_at(lambda p: p.runs, jax.lax.stop_gradient(problem), _sheltered(problem.runs))
 
-    z = np.asarray(own_start(solid))[None]
-    if starts:
-        z = np.concatenate([z, cold_starts(solid, starts, seed)])
+    z = first_starts(solid, starts, seed)
     found, optimum = search(solid, z, solver)
     best = optimum.polished
     remade = eqx.tree_at(

@@ -243,7 +243,7 @@ class _Walk:
         at = self.edge & (np.array(self.slice.inner.split.names()) == name)
         if self.lift is None or not at.any():
             return self._side(-1.0, _Point(self.centre, s, t, 0.0)), self._side(1.0, _Point(self.centre, s, t, 0.0))
-        c = float(self.lift[at][0])
+        c = float(self.of(self.slice.inner, jnp.asarray(self.lift, self.dtype)))
         up = 1.0 if c > self.centre else -1.0
         start = self._from(c, s, t)
         while start.deviance > _FELT * self.threshold and abs(start.c - self.centre) > 1:

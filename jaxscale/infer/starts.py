@@ -1,10 +1,10 @@
-"""Cold starts: nonlinear parameters spread over their priors, linear ones solved for, the best kept."""
+"""Starts: the law's own values, and the best of many with nonlinear parameters spread over their priors."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import Declared, declared, replace, scaled
@@ -16,33 +16,27 @@ from jaxscale.solve.separable import bounded_least_squares
 
 _TAIL = 0.01  # starts cover the central 98 % of each prior
 _EACH = 64  # points from which each start is the best
+_BATCH = 32  # side by side; a rest would be compiled a second time
 _ROWS = 2048  # of a large study are enough to rank starts
 
 
-def cold_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray, "count p"]:
-    """The best `count` of a grid or Sobol set of starts, in unconstrained coordinates. `seed` shifts the set."""
+def first_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray, "count+1 p"]:
+    """The template's own values, then the best `count` of a grid or Sobol set, in unconstrained coordinates.
+
+    `seed` shifts the set. The own values are brought to the size of the runs' losses, and linear ones solved for: of a
+    law that fits the runs neither changes much, of one in another unit both are needed.
+    """
     nonlinear = [d for d in _law_free(problem) if not d.spec.linear]
     dimension = sum(int(np.prod(d.value.shape, dtype=int)) for d in nonlinear)
-    points = _unit_points(dimension, count, seed)
-    # Rows past the last point only make the number of rows one that the devices share.
-    padded = np.concatenate([points, np.repeat(points[-1:], -len(points) % jax.device_count(), axis=0)])
-    cube = jnp.asarray(padded, problem.runs.target.dtype)
-    z, value = jax.tree.map(lambda x: np.asarray(x)[: len(points)], _screen(_thinned(problem), cube))
-    order = np.argsort(np.where(np.isfinite(value), value, np.inf), kind="stable")
-    return z[order[:count]]
-
-
-@eqx.filter_jit
-def own_start(problem: FitProblem) -> Float[Array, " p"]:
-    """The template's own values, brought to the size of the runs' losses, its linear parameters solved for.
-
-    Of a law that fits the runs neither changes much; of one in another unit both are needed.
-    """
-    runs, unit = problem.runs, problem.template.objective.residual.unit
-    apart = unit(runs) / unit(eqx.tree_at(lambda r: r.target, runs, predict(problem.template.law, runs)))
-    model = scaled(problem.template, jnp.where(jnp.isfinite(apart), apart, 1), problem.split.free)
-    model = eqx.tree_at(lambda m: m.law, model, _profiled(model.law, problem))
-    return eqx.tree_at(lambda p: p.split.template, problem, model).split.vector()
+    points = _unit_points(dimension, count, seed) if count else np.full((0, dimension), 0.5)
+    points = np.concatenate([np.full((1, dimension), 0.5), points])
+    # Rows past the last point only make the number of rows one that devices share in whole batches.
+    extra = -len(points) % (_BATCH * jax.device_count())
+    padded = np.concatenate([points, np.repeat(points[-1:], extra, axis=0)])
+    rows = jnp.asarray(padded, problem.runs.target.dtype), jnp.arange(len(padded)) == 0
+    z, value = jax.tree.map(lambda x: np.asarray(x)[: len(points)], _screen(_thinned(problem), rows))
+    order = np.argsort(np.where(np.isfinite(value[1:]), value[1:], np.inf), kind="stable")
+    return np.concatenate([z[:1], z[1:][order[:count]]])
 
 
 def start_rule(problem: FitProblem, count: int) -> str:
@@ -88,20 +82,30 @@ def _thinned(problem: FitProblem) -> FitProblem:
 
 
 @eqx.filter_jit
-def _screen(problem: FitProblem, cube: Float[Array, "m d"]) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
-    def run(problem: FitProblem, points: Array, _: Array) -> tuple[Array, Array]:
-        return jax.lax.map(lambda u: _start(problem, u), points, batch_size=32)
+def _screen(problem: FitProblem, rows: tuple[Array, Array]) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
+    def run(problem: FitProblem, rows: tuple[Array, Array], _: Array) -> tuple[Array, Array]:
+        return jax.lax.map(lambda row: _start(problem, *row), rows, batch_size=_BATCH)
 
-    return over_devices(run, problem, cube, jnp.asarray(cube.shape[0], jnp.int32))
+    return over_devices(run, problem, rows, jnp.asarray(rows[0].shape[0], jnp.int32))
 
 
-def _start(problem: FitProblem, u: Float[Array, " d"]) -> tuple[Float[Array, " p"], Float[Array, ""]]:
-    """The start whose nonlinear parameters lie at u of the unit cube, and the objective there."""
-    law = _profiled(_spread(problem, u), problem)
+def _start(
+    problem: FitProblem, u: Float[Array, " d"], own: Bool[Array, ""]
+) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+    """The start whose nonlinear parameters are the template's or lie at u of the unit cube, and the objective there."""
+    law = jax.tree.map(lambda a, b: jnp.where(own, a, b), _brought(problem), _spread(problem, u))
+    law = _profiled(law, problem)
     model = eqx.tree_at(lambda m: (m.law, m.objective), problem.template, (law, problem.started(law)))
     moved = eqx.tree_at(lambda p: p.split.template, problem, model)
     z = moved.split.vector()
     return z, moved.value(z)
+
+
+def _brought(problem: FitProblem) -> AbstractLaw:
+    """The template's law, its free parameters scaled to the runs' losses."""
+    runs, law, unit = problem.runs, problem.template.law, problem.template.objective.residual.unit
+    apart = unit(runs) / unit(eqx.tree_at(lambda r: r.target, runs, predict(law, runs)))
+    return scaled(law, jnp.where(jnp.isfinite(apart), apart, 1), problem.split.free)
 
 
 def _spread(problem: FitProblem, u: Float[Array, " d"]) -> AbstractLaw:
