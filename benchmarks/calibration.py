@@ -155,7 +155,7 @@ def main() -> None:
     import argparse
     from pathlib import Path
 
-    from benchmarks import coverage
+    from benchmarks import coverage, small_samples
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration")
     parser.add_argument("--simulations", type=int, default=400)
@@ -176,7 +176,7 @@ def main() -> None:
     found: dict[str, Ranks] = {}
     for name, (law, runs) in subjects().items():
         found[name] = sbc(law, runs, simulations=asked.simulations)
-        path.write_text("\n\n".join([*parts, _RANKS, markdown(found)]) + "\n")
+        path.write_text("\n\n".join([*parts, _RANKS, markdown(found), small_samples.page()]))
 
 
 _INTRODUCTION = """# Calibration, by simulation

@@ -13,6 +13,7 @@ class RESULTS(IntEnum):
     on_edge = 4
     ambiguous = 5
     exact = 6
+    too_few = 7
 
     @property
     def sentence(self) -> str:
@@ -33,4 +34,6 @@ _SENTENCES = {
     RESULTS.exact: "The residuals vanish: the law passes through every run to rounding, so that the scale of a "
     "likelihood has no optimum. The estimates are exact and have no interval; a penalty (log-huber:1e-3) has an "
     "optimum there.",
+    RESULTS.too_few: "The resample holds fewer distinct runs than there are parameters; "
+    "use the wild scheme, or add runs.",
 }

@@ -142,7 +142,7 @@ def bag(
     if n < 2:
         raise BadInput(f"bag: expected at least 2 resamples, got {n}; 50 to 100 are the least that is useful")
     settings = LaneSettings() if settings is None else settings
-    scheme = Pairs() if scheme is None else scheme
+    scheme = (Pairs() if scheme is None else scheme).ready(mode.problem)
     key = jax.random.key(key) if isinstance(key, int) else key
     rows, drawn = lanes_per_call(mode.problem, settings), units(mode.problem.runs)
     store = None

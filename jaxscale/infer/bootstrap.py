@@ -16,7 +16,7 @@ from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.problem import FitProblem, Resample
 from jaxscale.infer.refit import refit
-from jaxscale.infer.resample import AbstractScheme, Pairs, Units, units
+from jaxscale.infer.resample import AbstractScheme, Units, default_scheme, distinct, independent, units
 from jaxscale.infer.rows import rows_per_call
 
 
@@ -33,31 +33,36 @@ def bootstrap(
 
     **Arguments:**
 
-    - `scheme`: `Pairs()` by default; units are the runs' clusters, drawn within groups.
+    - `scheme`: by default `Pairs()`, or `Wild()` for few units: fewer than 8, or at most 1.5 per parameter of the law,
+      2 where a scale is estimated or units have several rows. Units are the runs' clusters, drawn within groups.
     - `chunk`: most draws per call of the compiled program; memory does not depend on `n` beyond the result.
     - `progress`: called with (draws done, n) after each chunk.
 
     Draw i depends on `key` and i alone: the same for any chunk and any number of devices, to the bit on CPUs and
     to the solver's tolerance on GPUs, whose sums depend on how many rows lie side by side. Every draw starts
     from the fit's optimum, and from each other optimum the fit found, of which the best is kept. No draw is
-    dropped: `Ensemble.code` says how each ended. Raises `ValueError` on n < 1, `BadInput` on a
-    likelihood of runs without noise.
+    dropped: `Ensemble.code` says how each ended; that of a resample with fewer distinct units than the law has
+    parameters is `too_few`, wherever its refit went. Raises `ValueError` on n < 1, `BadInput` on a likelihood of runs
+    without noise.
     """
     if n < 1:
         raise ValueError(f"bootstrap: expected at least one draw, got {n}")
     if fit.certificate.code == RESULTS.exact:
         raise BadInput(f"bootstrap: expected runs that scatter about the law, got none. {RESULTS.exact.sentence}")
     key = jax.random.key(key) if isinstance(key, int) else key
-    scheme = Pairs() if scheme is None else scheme
+    scheme = (default_scheme(fit.problem) if scheme is None else scheme).ready(fit.problem)
     rows = rows_per_call(fit.problem) if chunk is None else rows_per_call(fit.problem, chunk)
-    drawn = units(fit.problem.runs)
+    drawn, parameters = units(fit.problem.runs), independent(fit.problem).parameters
     parts = []
     for first in range(0, n, rows):
         count = min(rows, n - first)
         context = resamples(fit.problem, key, scheme, drawn, jnp.asarray(first), rows)
         found = refit(fit, context, count)
         law = _laws(fit.problem, jnp.asarray(found.z))
-        part = jax.device_get((law, found.value, found.code))
+        code = np.asarray(found.code)
+        if context.weight is not None and not fit.problem.prior:  # which determines what is not drawn
+            code = np.where(np.asarray(distinct(context.weight, drawn)) < parameters, int(RESULTS.too_few), code)
+        part = jax.device_get((law, found.value, code))
         parts.append(jax.tree.map(lambda x, count=count: x[:count], part))
         if progress is not None:
             progress(first + count, n)

@@ -1,11 +1,14 @@
 r"""Covariance of the estimates from the curvature at the optimum: the quick interval beside the bootstrap.
 
-With H the exact Hessian of $F = \sum_i w_i \rho(u_i)$ and $s_c$ the sum of the runs' scores in cluster c:
+With H the exact Hessian of $F = \sum_i w_i \rho(u_i)$, and of unit (cluster) c the sum of scores $s_c$ and the share
+$H_c$ of H that its residuals hold:
 
-- `sandwich`: $H^{-1} (\sum_c s_c s_c^\top) H^{-1}$ (Huber 1967, White 1980, Liang & Zeger 1986; no small-sample
-  factor), right also where the noise model is not, for many clusters;
-- `hessian`: $H^{-1}$ for a likelihood; for a penalty, which has no scale of its own,
-  $\frac{\sum_i w_i \psi_i^2 / (n - p)}{\overline{\psi'}} H^{-1}$ (Huber 1981, section 7.6).
+- `sandwich`: $\sum_c d_c d_c^\top$ with $d_c = (H - H_c)^{-1} s_c$, the step that leaving the unit out makes: $H^{-1}
+  (\sum_c s_c s_c^\top) H^{-1}$ (Huber 1967, White 1980, Liang & Zeger 1986) corrected for leverage (HC3 of MacKinnon
+  & White 1985, CR3 of Bell & McCaffrey 2002); right also where the noise model is not, for enough units;
+- `hessian`: $\frac{n}{n - p} H^{-1}$ for a likelihood whose scale is estimated; for a penalty, which has no scale of
+  its own, $\frac{\sum_i w_i \psi_i^2 / (n - p)}{\overline{\psi'}} H^{-1}$ (Huber 1981, section 7.6);
+- `wild`: of the first-order answer to the noise that `Wild` draws; for few units.
 """
 
 from collections.abc import Iterator
@@ -16,25 +19,51 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.special import stdtrit
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.parametric import Declared, declared
 from jaxscale.core.results import RESULTS
-from jaxscale.core.supports import coordinates
+from jaxscale.core.runs import predict
+from jaxscale.core.supports import Positive, coordinates
 from jaxscale.infer.fit import Fit
-from jaxscale.infer.problem import FitProblem
-from jaxscale.infer.resample import units
+from jaxscale.infer.problem import FitProblem, Resample
+from jaxscale.infer.resample import SHARE, independent, units
+from jaxscale.infer.unit_noise import unit_noise
 from jaxscale.objectives.likelihood import Likelihood
 
-type Kind = Literal["sandwich", "hessian"]
+type Kind = Literal["sandwich", "hessian", "wild"]
+_FARTHEST = 700.0  # e-folds: what a float64 holds
+_SINGULAR = 1e-9  # of the largest eigenvalue: without such a unit the runs do not determine the parameters
 type Scale = Literal["constrained", "unconstrained"]
 
 
 class Covariance(NamedTuple):
-    """`matrix[i, j]` belongs to `names[i]` and `names[j]`; nan where the runs do not determine a parameter."""
+    """`matrix[i, j]` belongs to `names[i]` and `names[j]`; nan where the runs do not determine a parameter.
+
+    `estimate` is in the matrix's scale; `positive` where it is a positive number, whose interval is one of logarithms.
+    `freedom` is that of Student's t.
+    """
 
     names: tuple[str, ...]
     matrix: np.ndarray
+    estimate: np.ndarray
+    positive: np.ndarray
+    freedom: float
+    kind: Kind
+
+    def interval(self, level: float = 0.9) -> dict[str, tuple[float, float]]:
+        """Central intervals by name, by quantiles of Student's t; nan where there is no standard error."""
+        if not 0 < level < 1:
+            raise BadInput(f"interval: expected a level between 0 and 1, got {level:g}; a usual one is 0.9")
+        reach = float(stdtrit(self.freedom, 0.5 + level / 2)) * np.sqrt(np.diag(self.matrix))
+        found = {}
+        for name, centre, half, positive in zip(self.names, self.estimate, reach, self.positive, strict=True):
+            # The delta method of a logarithm: its standard error is the relative one.
+            away = np.array([-1, 1]) * (min(half / centre, _FARTHEST) if positive and half == half else half)
+            ends = centre * np.exp(away) if positive else centre + away
+            found[name] = (float(ends[0]), float(ends[1]))
+        return found
 
     def remarks(self) -> tuple[str, ...]:
         """Which parameters have no standard error, and why, as a sentence."""
@@ -45,37 +74,44 @@ class Covariance(NamedTuple):
         return (f"No standard error for {', '.join(lost)}. {why}",)
 
 
-def covariance(fit: Fit, kind: Kind = "sandwich", scale: Scale = "constrained") -> Covariance:
+def covariance(fit: Fit, kind: Kind | None = None, scale: Scale = "constrained") -> Covariance:
     """Covariance of all free parameters, float64, shape (q, q).
 
     **Arguments:**
 
-    - `kind`: see the module's text.
+    - `kind`: see the module's text; by default `sandwich`, or `wild` where there are at most two units per
+      parameter of the law.
     - `scale`: `constrained` gives the covariance of the parameters in their own units by the delta method,
       one row per entry; `unconstrained` that of the coordinates (logarithms of positive parameters).
 
     Parameters on an edge of their support are held there; their own rows are nan. Where the Hessian is not
     positive definite all is nan. Raises `BadInput` for least absolute deviations, which have no curvature.
     """
-    if kind not in ("sandwich", "hessian") or scale not in ("constrained", "unconstrained"):
+    if kind not in (None, "sandwich", "hessian", "wild") or scale not in ("constrained", "unconstrained"):
         raise BadInput(
-            "covariance: expected kind 'sandwich' or 'hessian' and scale 'constrained' or 'unconstrained', "
+            "covariance: expected kind 'sandwich', 'hessian' or 'wild' and scale 'constrained' or 'unconstrained', "
             f"got {kind!r} and {scale!r}"
         )
     names = fit.problem.split.names()
     inside = np.array([name not in fit.certificate.on_edge for name in names], bool)
-    local = _unconstrained(fit, kind, inside)
+    evidence = independent(fit.problem)
+    kind = ("wild" if evidence.few else "sandwich") if kind is None else kind
+    local, freedom = _unconstrained(fit, kind, inside)
     if scale == "unconstrained":
-        return Covariance(names, local)
+        z = np.asarray(fit.problem.split.vector(), np.float64)
+        return Covariance(names, local, z, np.zeros(len(z), bool), freedom, kind)
     labels, jacobian, lost = _delta(fit.problem, inside)
     known = np.where(np.isfinite(local), local, 0.0)
     matrix = jacobian @ known @ jacobian.T
     gone = lost | ~np.isfinite(np.diag(local)[inside]).all()
     matrix[gone, :], matrix[:, gone] = np.nan, np.nan
-    return Covariance(labels, matrix)
+    free = list(_free(fit.problem))
+    estimate = np.concatenate([np.asarray(d.value, np.float64).reshape(-1) for d in free])
+    positive = np.concatenate([np.full(d.value.size, isinstance(d.spec.support, Positive)) for d in free])
+    return Covariance(labels, matrix, estimate, positive, freedom, kind)
 
 
-def standard_errors(fit: Fit, kind: Kind = "sandwich") -> dict[str, np.ndarray]:
+def standard_errors(fit: Fit, kind: Kind | None = None) -> dict[str, np.ndarray]:
     """Standard error of every free parameter by name, in the parameter's own unit and shape."""
     deviation = np.sqrt(np.diag(covariance(fit, kind).matrix))
     found, start = {}, 0
@@ -93,7 +129,7 @@ def dispersion(fit: Fit) -> float:
     """
     if isinstance(fit.objective, Likelihood):
         return 1.0
-    _, slope, second, weight = (np.asarray(x, np.float64) for x in _scores(fit.problem))
+    _, slope, second, weight, _ = (np.asarray(x, np.float64) for x in _scores(fit.problem))
     used, p = weight > 0, determined(fit)
     n = int(used.sum())
     curved = int(np.sum(second[used] > 0))
@@ -111,23 +147,56 @@ def determined(fit: Fit) -> int:
     return len(fit.problem.split.names()) - len(fit.certificate.on_edge)
 
 
-def _unconstrained(fit: Fit, kind: Kind, inside: np.ndarray) -> np.ndarray:
-    p = len(inside)
+def _unconstrained(fit: Fit, kind: Kind, inside: np.ndarray) -> tuple[np.ndarray, float]:
+    """The covariance of all coordinates, nan on edges, and its degrees of freedom."""
+    p, problem = len(inside), fit.problem
     matrix = np.full((p, p), np.nan)
-    factor = dispersion(fit)
-    inverse = _inverse(fit.hessian[np.ix_(inside, inside)], float(jnp.finfo(fit.problem.runs.target.dtype).eps))
+    factor, evidence = dispersion(fit), independent(problem)
+    hessian = fit.hessian[np.ix_(inside, inside)]
+    inverse = _inverse(hessian, float(jnp.finfo(problem.runs.target.dtype).eps))
+    count = evidence.rows if kind == "hessian" else evidence.units
+    freedom = float(max(count - evidence.parameters, 1))
     if inverse is None:
-        return matrix
+        return matrix, freedom
     if kind == "hessian":
-        found = factor * inverse
+        estimated = isinstance(fit.objective, Likelihood) and any(n.startswith("objective.") for n in _names(fit))
+        found = factor * (evidence.rows / freedom if estimated and not problem.prior else 1.0) * inverse
+    elif kind == "sandwich":
+        steps = _left_out(problem, hessian, inside)
+        found = steps.T @ steps
     else:
-        score = np.asarray(_scores(fit.problem)[0], np.float64)[:, inside]
-        of_row = np.asarray(units(fit.problem.runs).of_row)
-        by_cluster = np.zeros((of_row.max() + 1, score.shape[1]))
-        np.add.at(by_cluster, of_row, score)  # padding has weight, hence score, zero
-        found = inverse @ (by_cluster.T @ by_cluster) @ inverse
+        of_row = np.asarray(units(problem.runs).of_row)
+        noise = unit_noise(problem, of_row)
+        answer = inverse @ np.asarray(_answer(problem), np.float64)[inside]
+        by_unit = []
+        for size in (noise.own, noise.shared):
+            moved = np.zeros((of_row.max() + 1, len(inverse)))
+            np.add.at(moved, of_row, (answer * np.asarray(size, np.float64)).T)
+            by_unit.append(moved.T @ moved)
+        each = answer * np.asarray(noise.row, np.float64)
+        found, freedom = SHARE * (by_unit[0] + by_unit[1] + each @ each.T), float(noise.freedom[0])
     matrix[np.ix_(inside, inside)] = found
-    return matrix
+    return matrix, freedom
+
+
+def _names(fit: Fit) -> tuple[str, ...]:
+    return fit.problem.split.names()
+
+
+def _left_out(problem: FitProblem, hessian: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """First-order steps of the estimates without each unit, shape (units, p); nan where the rest is singular."""
+    score, _, _, _, curvature = (np.asarray(x, np.float64) for x in _scores(problem))
+    of_row = np.asarray(units(problem.runs).of_row)
+    by_unit = np.zeros((of_row.max() + 1, int(inside.sum())))
+    np.add.at(by_unit, of_row, score[:, inside])  # padding has weight, hence score, zero
+    rest = np.broadcast_to(hessian, (len(by_unit), *hessian.shape)).copy()
+    np.subtract.at(rest, of_row, curvature[:, inside][:, :, inside])
+    size = np.sqrt(np.maximum(np.diagonal(rest, axis1=1, axis2=2), np.finfo(float).tiny))
+    eigenvalues, vectors = np.linalg.eigh(rest / (size[:, :, None] * size[:, None, :]))
+    held = eigenvalues.min(axis=1, initial=np.inf) > _SINGULAR * eigenvalues.max(axis=1, initial=0.0)
+    across = np.einsum("cpq,cp->cq", vectors, by_unit / size)
+    steps = np.einsum("cpq,cq->cp", vectors, across / np.where(held[:, None], eigenvalues, np.nan)) / size
+    return steps
 
 
 def _inverse(hessian: np.ndarray, eps: float) -> np.ndarray | None:
@@ -171,8 +240,21 @@ def _constrain_jacobian(problem: FitProblem) -> Float[Array, "q p"]:
 
 
 @eqx.filter_jit
-def _scores(problem: FitProblem) -> tuple[Array, Array, Array, Array]:
-    """Every run's score (n, p), penalty slope (n, k), second derivative by the first output (n,), and weight (n,)."""
+def _answer(problem: FitProblem) -> Float[Array, "p n"]:
+    """Minus the change of the gradient by each row's residual: H^-1 times it is how estimates follow the noise."""
+    z, residual = problem.split.vector(), problem.template.objective.residual
+    prediction = predict(problem.template.law, problem.runs.sheltered())
+
+    def gradient(seen: Array) -> Array:
+        return jax.grad(problem.value)(z, Resample(target=residual.target(prediction, seen)))
+
+    return -jax.jacrev(gradient)(residual(prediction, problem.runs))
+
+
+@eqx.filter_jit
+def _scores(problem: FitProblem) -> tuple[Array, Array, Array, Array, Array]:
+    """Of every run: score (n, p), slope (n, k) and second derivative by the first output (n,) of the penalty, weight
+    (n,), and the residual's share of the curvature (n, p, p)."""
 
     def both(z: Array) -> tuple[Array, Array]:
         u = problem.used_outputs(z)
@@ -182,4 +264,9 @@ def _scores(problem: FitProblem) -> tuple[Array, Array, Array, Array]:
     slope = jax.vmap(jax.grad(problem.penalty))(u)
     second = jax.vmap(jax.hessian(problem.penalty))(u)[:, 0, 0]
     weight = problem.weights()
-    return weight[:, None] * jnp.einsum("nk,nkp->np", slope, jacobian), slope, second, weight
+    first = (
+        jnp.sqrt(weight * jnp.maximum(second, 0))[:, None] * jacobian[:, 0]
+    )  # an outlier that is not heard holds nothing
+    curvature = first[:, :, None] * first[:, None, :]
+    score = weight[:, None] * jnp.einsum("nk,nkp->np", slope, jacobian)
+    return score, slope, second, weight, curvature

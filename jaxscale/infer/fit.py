@@ -24,6 +24,7 @@ from jaxscale.infer.held import against, check_edges
 from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.misfit import misfit
 from jaxscale.infer.problem import FitProblem
+from jaxscale.infer.resample import independent
 from jaxscale.infer.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
 from jaxscale.infer.starts import first_starts
 from jaxscale.infer.unused import unused
@@ -75,7 +76,8 @@ class Fit:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        return self.table_remarks + self.certificate.remarks() + self.identifiability.remarks()
+        evidence = independent(self.problem).remarks(prior=self.problem.prior)
+        return self.table_remarks + self.certificate.remarks() + self.identifiability.remarks() + evidence
 
     @property
     def runs(self) -> Runs:

@@ -81,8 +81,15 @@ def ensemble_doubts(ensemble: Ensemble | None) -> tuple[str, ...]:
     """What every answer made from `ensemble` must repeat: its remarks, and how many draws were left out."""
     if ensemble is None:
         return ()
-    left_out = f"{ensemble.failed} of {ensemble.size} {draws_name(ensemble)} did not converge and are left out of the"
-    return (*ensemble.remarks, *((f"{left_out} intervals.",) if ensemble.failed else ()))
+    few = int(np.sum(np.asarray(ensemble.code) == RESULTS.too_few))
+    causes = {"did not converge": ensemble.failed - few, "hold fewer distinct runs than parameters": few}
+    name = draws_name(ensemble)
+    left_out = [
+        f"{count} of {ensemble.size} {name} {cause} and are left out of the intervals."
+        for cause, count in causes.items()
+        if count
+    ]
+    return (*ensemble.remarks, *left_out)
 
 
 def no_intervals(fit: Fit) -> str:

@@ -4,38 +4,52 @@ from collections import Counter
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, PRNGKeyArray
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from jaxscale.core.runs import Runs, padded_size
-from jaxscale.infer.problem import Resample
-from jaxscale.infer.resample import AbstractScheme, Pairs, Units
+from jaxscale.infer.problem import FitProblem, Resample
+from jaxscale.infer.resample import AbstractScheme, Pairs, Units, Wild, independent
+from jaxscale.infer.unit_noise import UnitNoise, unit_noise
 from jaxscale.objectives.objective import AbstractObjective
 
 
 class Matched(AbstractScheme):
-    """`Pairs` on units that were numbered elsewhere.
+    """`Pairs` on units that were numbered elsewhere, or `Wild` where the fit has few.
 
-    Fits of different recipes to runs of one numbering have the same draw i of it, so that their difference is paired.
+    Fits of different recipes to runs of one numbering have the same draw i of it, so that their difference is paired:
+    the same units, or the same multiples of their residuals. `part` tells the fits apart.
     """
 
     drawn: Units
+    part: Int[Array, ""]
+    noise: UnitNoise | None = None
+
+    def ready(self, problem: FitProblem) -> "Matched":
+        if independent(problem).resampled:
+            return self
+        return Matched(self.drawn, self.part, unit_noise(problem, np.asarray(self.drawn.of_row)))
 
     def __call__(
         self, key: PRNGKeyArray, runs: Runs, prediction: Any, drawn: Units, objective: AbstractObjective
     ) -> Resample:
-        return Pairs()(key, runs, prediction, self.drawn, objective)
+        if self.noise is None:
+            return Pairs()(key, runs, prediction, self.drawn, objective)
+        pooled_key = jax.random.fold_in(key, self.part)
+        return Wild(self.noise).apart(key, pooled_key, runs, prediction, self.drawn, objective)
 
     def of_rows(self, rows: Bool[np.ndarray, " n"]) -> "Matched":
         """For a fit of some of the rows, padded as `fit` pads them: the same units, whatever rows they have there."""
         kept = np.asarray(self.drawn.of_row)[rows]
         padded = np.concatenate([kept, np.full(padded_size(len(kept)) - len(kept), kept[-1])])
-        return eqx.tree_at(lambda m: m.drawn.of_row, self, jnp.asarray(padded, jnp.int32))
+        part = jnp.asarray(np.flatnonzero(rows)[0], jnp.int32)
+        return eqx.tree_at(lambda m: (m.drawn.of_row, m.part), self, (jnp.asarray(padded, jnp.int32), part))
 
     @property
     def name(self) -> str:
-        return "matched pairs"
+        return "matched pairs" if self.noise is None else "matched wild"
 
 
 def matched(runs: Runs) -> tuple[Matched, int]:
@@ -68,4 +82,4 @@ def matched(runs: Runs) -> tuple[Matched, int]:
     size = Counter(strata)
     columns = (of_row, [strata.index(s) for s in strata], [size[s] for s in strata])
     drawn = Units(*(jnp.asarray(x, jnp.int32) for x in columns))
-    return Matched(drawn), sum(len(s) > 1 for s in strata)
+    return Matched(drawn, jnp.zeros((), jnp.int32)), sum(len(s) > 1 for s in strata)

@@ -14,6 +14,7 @@ from jaxscale.infer.edges import edge_remarks
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import Forecast, ensemble_doubts
+from jaxscale.infer.resample import independent
 from jaxscale.laws import formula, question
 from jaxscale.objectives import Pooled, Tied
 from jaxscale.report.planning import Planned
@@ -58,6 +59,8 @@ def fit_record(
 ) -> dict[str, Any]:
     """`law, params, objective, certificate, bootstrap, warnings, seconds`, and where the runs come from.
 
+    `runs` counts rows, `independent_runs` the runs (clusters) to which those with weight belong.
+
     Where the ensemble holds posterior draws, it stands under `posterior` and `bootstrap` is null.
     """
     kind = "posterior" if ensemble is not None and not ensemble.method.startswith("bootstrap") else "bootstrap"
@@ -80,6 +83,7 @@ def fit_record(
             "bootstrap": None,
             kind: None if ensemble is None else ensemble_record(ensemble),
             "runs": fit.count,
+            "independent_runs": independent(fit.problem).units,
             "groups": list(fit.groups),
             "fixed": [d.name for d in declared(fit.law) if d.name not in fit.problem.split.free],
             "seed": fit.seed,

@@ -17,6 +17,7 @@ from jaxscale.infer.edges import edge_near, params_on_edges
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import Forecast
+from jaxscale.infer.resample import independent
 from jaxscale.laws import question
 from jaxscale.report.numbers import count, estimate, flops, quantity, span
 from jaxscale.report.planning import Planned
@@ -49,7 +50,9 @@ def fit_sentence(fit: Fit, name: str = "") -> str:
     """What was fitted to what, and whether to believe the optimum."""
     verdict = "certified" if fit.certificate.certified else "NOT certified"
     where = f" to {name}" if name else ""
-    return marked(fit, f"{law_name(fit.law)} fitted{where}, {fit.count} runs, by {fit.objective.name}: {verdict}.")
+    evidence = independent(fit.problem)
+    runs = f"{fit.count} runs" if evidence.units == evidence.rows else f"{fit.count} rows of {evidence.units} runs"
+    return marked(fit, f"{law_name(fit.law)} fitted{where}, {runs}, by {fit.objective.name}: {verdict}.")
 
 
 def certificate_line(fit: Fit) -> str:

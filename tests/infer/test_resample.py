@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxscale.core.errors import BadInput
 from jaxscale.core.runs import Runs
-from jaxscale.infer.resample import Bayesian, Pairs, Parametric, Wild, scheme_from_name, units
+from jaxscale.infer.resample import Bayesian, Pairs, Parametric, Wild, distinct, scheme_from_name, units
+from jaxscale.infer.unit_noise import UnitNoise
 from jaxscale.objectives import ConstantNoise, gaussian
 
 N = 24
@@ -85,17 +87,34 @@ def test_bayesian_weights_sum_within_groups(padded: Runs, eps: float) -> None:
     assert big.var() == pytest.approx(11 / 13, rel=4 * np.sqrt(8 / 4800))
 
 
-def test_wild_keeps_the_size_of_residuals(clustered: Runs, eps: float) -> None:
+def test_wild_draws_are_of_own_and_pooled_noise(clustered: Runs) -> None:
+    """Their covariance is that of the parts, were it not for Student's widening, which is left out here."""
+    rng = np.random.default_rng(0)
+    own, shared, row = rng.normal(0, 0.02, N), np.full(N, 0.01), np.full(N, 0.005)
+    noise = UnitNoise(*(jnp.asarray(x) for x in (own, shared, row, np.ones(2), np.ones((2, 1024)))))
     prediction = jnp.linspace(2.1, 3.9, N)
     drawn = units(clustered)
-    again = jax.vmap(lambda key: Wild()(key, clustered, prediction, drawn, None))(KEYS)
+    again = jax.vmap(lambda key: Wild(noise)(key, clustered, prediction, drawn, gaussian()))(KEYS)
     assert again.weight is None  # unchanged, so not carried
-    residual = np.log(np.asarray(clustered.target)) - np.log(np.asarray(prediction))
-    found = np.log(np.asarray(again.target)) - np.log(np.asarray(prediction))
-    np.testing.assert_allclose(np.abs(found), np.broadcast_to(np.abs(residual), (400, N)), atol=16 * eps)
-    signs = np.sign(found * residual)
-    np.testing.assert_array_equal(signs[:, 0::2], signs[:, 1::2])
-    assert abs(signs.mean()) < 4 / np.sqrt(400 * N / 2)
+    found = np.log(np.asarray(again.target, np.float64)) - np.log(np.asarray(prediction, np.float64))
+    own, same = np.asarray(noise.own, np.float64), CLUSTER[:, None] == CLUSTER
+    expected = 0.75 * (same * (np.outer(own, own) + 0.01**2) + np.eye(N) * 0.005**2)
+    # A covariance of n normal draws has the variance (C_ii C_jj + C_ij^2) / n.
+    error = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / len(KEYS))
+    assert np.max(np.abs(found.T @ found / len(KEYS) - expected) / error) < 5
+
+
+def test_a_bare_wild_scheme_is_refused(clustered: Runs) -> None:
+    with pytest.raises(BadInput, match="got a bare one"):
+        Wild()(KEYS[0], clustered, jnp.ones(N), units(clustered), gaussian())
+
+
+def test_distinct_units_are_counted(clustered: Runs, padded: Runs) -> None:
+    for runs in (clustered, padded):
+        drawn = units(runs)
+        weight = jax.vmap(lambda key, runs=runs, drawn=drawn: Pairs()(key, runs, None, drawn, None).weight)(KEYS[:20])
+        by_hand = [len(np.unique(np.asarray(drawn.of_row)[w > 0])) for w in np.asarray(weight)]
+        np.testing.assert_array_equal(distinct(weight, drawn), by_hand)
 
 
 def test_parametric_draws_from_the_noise_model(clustered: Runs) -> None:

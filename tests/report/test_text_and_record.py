@@ -8,7 +8,10 @@ import pytest
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import signature
+from jaxscale.core.runs import Runs
+from jaxscale.infer import fit
 from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hestness import PowerLaw
 from jaxscale.objectives import Pooled
 from jaxscale.report import numbers, record, text
 from jaxscale.report.planning import group_index, plan_run
@@ -66,6 +69,16 @@ def test_a_unit_that_nobody_stated_is_said_to_be_taken(small_fit):
     assert text.reach_sentence(dataclasses.replace(of_text, provenance=undeclared)).endswith(told)
     for fit, provenance in ((of_text, stated), (of_text, by_hand), (small_fit, undeclared)):  # the last in its own unit
         assert "not stated" not in text.reach_sentence(dataclasses.replace(fit, provenance=provenance))
+
+
+def test_rows_of_few_runs_are_not_called_runs():
+    rng = np.random.default_rng(8)
+    m, loss = np.geomspace(1e6, 1e9, 12), np.geomspace(4, 3, 12) * np.exp(0.01 * rng.standard_normal(12))
+    fitted = fit(PowerLaw(), Runs.of({"m": m}, loss, cluster=np.repeat([0, 1, 2], 4)), starts=0)
+    assert "12 rows of 3 runs, by log-huber" in text.fit_sentence(fitted)
+    made = record.fit_record(fitted)
+    assert (made["runs"], made["independent_runs"]) == (12, 3)
+    assert any(w.startswith("12 rows of 3 independent runs carry the intervals") for w in made["warnings"])
 
 
 def test_a_law_without_size_and_data_is_not_planned(small_fit):
