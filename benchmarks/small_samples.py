@@ -184,7 +184,7 @@ class Studies:
             made = resamples(problem, jax.random.key(i), scheme.ready(problem), drawn, jnp.asarray(0), each)
             enough = np.ones(each, bool)
             if made.weight is not None:
-                enough = np.asarray(distinct(made.weight, drawn)) >= independent(problem).parameters
+                enough = distinct(made.weight, drawn) >= independent(problem).parameters
             whole = Resample(
                 jnp.broadcast_to(problem.runs.weight, (each, problem.runs.size))
                 if made.weight is None

@@ -61,7 +61,7 @@ def bootstrap(
         law = _laws(fit.problem, jnp.asarray(found.z))
         code = np.asarray(found.code)
         if context.weight is not None and not fit.problem.prior:  # which determines what is not drawn
-            code = np.where(np.asarray(distinct(context.weight, drawn)) < parameters, int(RESULTS.too_few), code)
+            code = np.where(distinct(context.weight, drawn) < parameters, int(RESULTS.too_few), code)
         part = jax.device_get((law, found.value, code))
         parts.append(jax.tree.map(lambda x, count=count: x[:count], part))
         if progress is not None:

@@ -240,11 +240,12 @@ def default_scheme(problem: FitProblem) -> AbstractScheme:
     return Wild() if evidence.rows > evidence.parameters else Bayesian()
 
 
-@eqx.filter_jit
-def distinct(weight: Float[Array, "draw n"], drawn: Units) -> Int[Array, " draw"]:
-    """How many units each resample holds."""
-    present = jnp.zeros((len(weight), len(drawn.first)), bool).at[:, drawn.of_row].max(weight > 0)
-    return jnp.sum(present, axis=1, dtype=jnp.int32)
+def distinct(weight: Float[Array, "draw n"], drawn: Units) -> np.ndarray:
+    """How many units each resample holds, shape (draw,), on the host: nothing to compile."""
+    of_row = np.asarray(drawn.of_row)
+    order = np.argsort(of_row, kind="stable")
+    _, first = np.unique(of_row[order], return_index=True)
+    return np.sum(np.logical_or.reduceat(np.asarray(weight)[:, order] > 0, first, axis=1), axis=1)
 
 
 def scheme_from_name(name: str) -> AbstractScheme:
