@@ -67,8 +67,9 @@ def test_a_unit_that_nobody_stated_is_said_to_be_taken(small_fit):
     undeclared, stated, by_hand = {"loss_unit": "undeclared"}, {"loss_unit": "nats"}, {}
     of_text = dataclasses.replace(small_fit, law=Chinchilla())
     assert text.reach_sentence(dataclasses.replace(of_text, provenance=undeclared)).endswith(told)
-    for fit, provenance in ((of_text, stated), (of_text, by_hand), (small_fit, undeclared)):  # the last in its own unit
-        assert "not stated" not in text.reach_sentence(dataclasses.replace(fit, provenance=provenance))
+    own_unit = (small_fit, undeclared)
+    for fitted, provenance in ((of_text, stated), (of_text, by_hand), own_unit):
+        assert "not stated" not in text.reach_sentence(dataclasses.replace(fitted, provenance=provenance))
 
 
 def test_rows_of_few_runs_are_not_called_runs():
