@@ -167,10 +167,13 @@ class Split(eqx.Module):
         return self.template if self.size is None else scaled(self.template, 1 / self.size, self.free)
 
     def vector(self) -> Vector:
-        """Unconstrained coordinates of the template's free parameters."""
+        """Unconstrained coordinates of the template's free parameters, finite where rounding put one on an edge too."""
         usual = (d for d in declared(self._usual()) if d.name in self.free)
         parts = [d.spec.support.unconstrain(d.value).reshape(-1) for d in usual]
-        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+        z = jnp.concatenate(parts) if parts else jnp.zeros(0)
+        # As far out as the precision has numbers: the logarithm of the least one.
+        far = -jnp.log(jnp.finfo(z.dtype).tiny)
+        return jnp.where(jnp.isinf(z), jnp.sign(z) * far, z)
 
     def tree(self, z: Vector) -> Any:
         """The template with its free parameters at z, constrained to their supports."""

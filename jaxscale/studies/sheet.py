@@ -58,7 +58,8 @@ def labels(sheet: Sheet, names: Names, role: str) -> tuple[tuple[str, ...], np.n
             raise BadInput(
                 f"row {sheet.rows[i]}, column {names!r}: expected a {role} label, got a missing value; fill it in"
             )
-        if any(not isinstance(cell, str) and abs(cell) >= EXACT for cell in row):
+        # Several columns together tell rows apart all the same, and may be measured numbers, such as FLOP.
+        if len(row) == 1 and any(not isinstance(cell, str) and abs(cell) >= EXACT for cell in row):
             raise BadInput(
                 f"row {sheet.rows[i]}, column {names!r}: expected a {role} label, got a number of so many digits that "
                 "it is not told apart from its neighbours; give it as text"

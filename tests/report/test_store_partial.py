@@ -37,7 +37,7 @@ def as_if_fitted(like: Fit, law: AbstractLaw) -> Fit:
     runs = dataclasses.replace(runs, target=predict(law, runs))
     problem = FitProblem.of(split(Model(law, gaussian())), runs.padded())
     size = len(problem.split.names())
-    new = {"law": law, "objective": gaussian(), "problem": problem, "hessian": np.eye(size), "count": 9}
+    new = {"law": law, "objective": gaussian(), "problem": problem, "hessian": np.eye(size), "restarts": (), "count": 9}
     return dataclasses.replace(like, **new, groups=GROUPS)
 
 

@@ -176,7 +176,7 @@ def test_a_custom_law_needs_trust_and_its_source(tmp_path, monkeypatch, small_fi
 
     law = mine_of_a_user.Mine()
     problem = FitProblem.of(split(Model(law, small_fit.objective)), small_fit.runs.padded())
-    fit = dataclasses.replace(small_fit, law=law, problem=problem, hessian=np.eye(1))
+    fit = dataclasses.replace(small_fit, law=law, problem=problem, hessian=np.eye(1), restarts=())
     save(tmp_path / "a.nc", fit)
     refuse(tmp_path / "a.nc", "mine_of_a_user:Mine", "trust=True")
     assert type(load(tmp_path / "a.nc", trust=True).fit.law) is mine_of_a_user.Mine
@@ -194,7 +194,7 @@ def test_a_law_that_no_process_could_find_is_refused_at_once(tmp_path, small_fit
     exec("def make():\n" + "\n".join(f"    {line}" for line in LAW.splitlines()) + "\n    return Mine", namespace)
     law = namespace["make"]()()
     problem = FitProblem.of(split(Model(law, small_fit.objective)), small_fit.runs.padded())
-    fit = dataclasses.replace(small_fit, law=law, problem=problem, hessian=np.eye(1))
+    fit = dataclasses.replace(small_fit, law=law, problem=problem, hessian=np.eye(1), restarts=())
     with pytest.raises(BadInput, match="Mine is defined inside a function"):
         save(tmp_path / "a.nc", fit)
     assert list(tmp_path.iterdir()) == []
