@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxscale.core.parametric import declared
+from jaxscale.infer.edges import params_on_edges
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import draws_name
@@ -17,9 +18,10 @@ _MOST = 7
 def corner(fit: Fit, ensemble: Ensemble) -> Figure:
     """Histograms with the 90 % interval, pairs as counts of draws; the cross is the fit. At most seven parameters.
 
-    A parameter whose draws spread over more than a factor of three is shown on a log10 scale.
+    A parameter whose draws spread over more than a factor of three is shown on a log10 scale, unless some lie on the
+    edge of its support, where that has no end.
     """
-    kept = ensemble.ok().params()
+    kept = params_on_edges(fit, ensemble)
     symbols, columns, points = _columns(fit, kept)
     left_out = max(0, len(columns) - _MOST)
     symbols, columns, points = symbols[:_MOST], columns[:_MOST], points[:_MOST]
