@@ -24,7 +24,7 @@ from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import declared
 from jaxscale.core.runs import Runs
 from jaxscale.infer import convergence
-from jaxscale.infer.fit import as_runs
+from jaxscale.infer.intake import as_runs
 from jaxscale.laws.data.muennighoff import DataConstrained
 from jaxscale.laws.loss.chinchilla import Chinchilla
 from jaxscale.laws.loss.hestness import PowerLawWithFloor

@@ -1,6 +1,6 @@
 """Runs: the pure arrays that jit sees."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import equinox as eqx
@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxscale.core.law import AbstractLaw, Signature, signature
+
+NAMED = 8  # runs that a sentence names
 
 
 class Runs(eqx.Module):
@@ -119,6 +121,14 @@ def padded_size(n: int) -> int:
     while size < n:
         size = size * 3 // 2 if size & (size - 1) == 0 else size // 3 * 4
     return size
+
+
+def named_runs(runs: Sequence[int] | np.ndarray, rows: Sequence[int] | np.ndarray | None) -> str:
+    """Runs, by index, as a sentence names them: by their owner's `rows` where these are known."""
+    shown = ", ".join(str(i if rows is None else rows[i]) for i in runs[:NAMED])
+    word = ("run" if rows is None else "row") + ("s" if len(runs) > 1 else "")
+    more = f" and {len(runs) - NAMED} more" if len(runs) > NAMED else ""
+    return f"{word} {shown}{more}{' (counted from 0)' if rows is None else ''}"
 
 
 def arguments(law: AbstractLaw, inputs: Mapping[str, Any], group: Any) -> dict[str, Any]:

@@ -15,24 +15,21 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import hold, values
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.exact import passes_through
-from jaxscale.infer.held import against, check_edges
 from jaxscale.infer.identify import Identifiability, identify, vanished
-from jaxscale.infer.misfit import misfit
+from jaxscale.infer.intake import as_runs, check_count, check_runs, remarks_on, rows_of
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import independent
 from jaxscale.infer.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
 from jaxscale.infer.starts import first_starts
-from jaxscale.infer.unused import unused
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.penalty import log_huber
-from jaxscale.objectives.residual import LogResidual
 from jaxscale.solve.batch import Solver
 from jaxscale.solve.certificate import Certificate
 from jaxscale.solve.chart import Chart, chart_at
@@ -123,23 +120,6 @@ class Fit:
         return np.asarray(curvature(self.problem, z, jnp.asarray(MIXING, z.dtype)))
 
 
-def as_runs(data: Runs | Table, law: AbstractLaw) -> Runs:
-    """The runs that `law` needs from a table, or the runs themselves.
-
-    Raises `BadInput` where the groups are not those of a joint law, in its order.
-    """
-    labels = getattr(law, "groups", ())
-    if isinstance(data, Runs):
-        _indexed(data, labels)
-        return data
-    if labels and data.groups and tuple(labels) != tuple(data.groups):
-        raise BadInput(
-            f"groups: {type(law).__name__} has {', '.join(labels)}, and {data.name!r} {', '.join(data.groups)}; "
-            "expected the same in the same order: make the law with groups=study.groups"
-        )
-    return data.runs(signature(law))
-
-
 def fit(
     law: AbstractLaw,
     data: Runs | Table,
@@ -187,12 +167,11 @@ def fit(
             f"prior: a posterior needs a likelihood, got the penalty {objective.name}, which has no scale; use "
             "student_t(), gaussian() or huber_density()"
         )
-    _usable(runs)
-    check_edges(law, runs, fixed)
-    _loggable(objective, runs)
+    seen = jax.lax.stop_gradient(runs)  # for what is asked of their values
+    check_runs(jax.lax.stop_gradient(law), seen, objective, fixed, rows_of(data))
     count = runs.size
     problem = FitProblem.of(split(model, fixed), runs.padded(), prior)
-    _enough(problem, count)
+    check_count(jax.lax.stop_gradient(problem))
     # Derivatives of an overflown run are not numbers, and stay so when multiplied by its weight of zero.
     solid = eqx.tree_at(lambda p: p.runs, jax.lax.stop_gradient(problem), _sheltered(problem.runs))
 
@@ -207,13 +186,9 @@ def fit(
     on_edge = () if prior else vanished(remade, jacobian)
     identifiability = identify(remade, jacobian, on_edge, _prior_curvature(remade) if prior else None)
     certificate = certify(solid, found, best, identifiability, on_edge, solver)
-    if not prior and passes_through(optimum.model, remade.runs, problem.split.free):
+    predicted = np.asarray(optimum.prediction)[:count]
+    if not prior and passes_through(optimum.model, seen, predicted, problem.split.free):
         certificate = replace_field(certificate, code=RESULTS.exact)
-    unit = signature(law).output.unit
-    found_at = np.asarray(_predicted(optimum.model.law, solid.runs))[:count]
-    apart = misfit(
-        jax.tree.map(lambda x: x[:count], solid.runs), found_at, len(problem.split.names()), losses=unit == "nats"
-    )
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(problem))
     fitted = problem.split.tree(implicit_argmin(problem.value, best.z)) if traced else optimum.model
     return Fit(
@@ -231,90 +206,9 @@ def fit(
         groups=getattr(data, "groups", ()) or getattr(law, "groups", ()),
         provenance=dict(getattr(data, "provenance", {})),
         seconds={"total": time.perf_counter() - clock},
-        table_remarks=(
-            *getattr(data, "remarks", ()),
-            *unused(data, law, runs.noise),
-            *_unreached(law, runs),
-            *apart.remarks(getattr(data, "rows", None)),
-            *against(optimum.model.law, runs, fixed, getattr(data, "rows", np.arange(1, count + 1))),
-        ),
+        table_remarks=remarks_on(data, seen, optimum.model.law, predicted, len(problem.split.names()), fixed),
         restarts=restarts(solid, z[1:], found, best),
     )
-
-
-def _indexed(runs: Runs, labels: tuple[str, ...]) -> None:
-    """Groups of runs made by hand are indices into a joint law's labels."""
-    if not labels or isinstance(runs.group, jax.core.Tracer):
-        return
-    group = np.asarray(runs.group)
-    bad = np.flatnonzero((group < 0) | (group >= len(labels)))
-    if bad.size:
-        raise BadInput(
-            f"runs: group must be an index 0 to {len(labels) - 1}, of {', '.join(labels)}, got {group[bad[0]]} in row "
-            f"{bad[0]} (counted from 0); number the groups in the law's order"
-        )
-
-
-def _usable(runs: Runs) -> None:
-    """Studies are checked when read; runs made by hand are checked here."""
-    for name, column in (*runs.inputs.items(), ("target", runs.target), ("weight", runs.weight)):
-        if isinstance(column, jax.core.Tracer):
-            continue
-        bad = np.flatnonzero(~np.isfinite(np.asarray(column)))
-        if bad.size:
-            raise BadInput(
-                f"runs: {name} must be finite, got {float(column[bad[0]])} in row {bad[0]} (counted from 0); "
-                "leave that run out, or read the table with Study.read, which says more"
-            )
-    if isinstance(runs.noise, jax.core.Tracer):
-        return
-    noise = np.asarray(runs.noise)
-    bad = np.flatnonzero(~((noise >= 0) & np.isfinite(noise)))
-    if bad.size:
-        raise BadInput(
-            f"runs: noise must be a standard deviation, finite and not negative, got {noise[bad[0]]} in row {bad[0]} "
-            "(counted from 0); give 0 where it is not known"
-        )
-
-
-def _below(runs: Runs, least: float) -> np.ndarray:
-    """Rows that count, and whose loss is at most `least`."""
-    if isinstance(runs.target, jax.core.Tracer) or isinstance(runs.weight, jax.core.Tracer):
-        return np.zeros(0, int)
-    return np.flatnonzero((np.asarray(runs.target) <= least) & (np.asarray(runs.weight) > 0))
-
-
-def _loggable(objective: AbstractObjective, runs: Runs) -> None:
-    bad = _below(runs, 0.0)
-    if bad.size and isinstance(objective.residual, LogResidual):
-        raise BadInput(
-            f"{objective.name}: expected losses above zero, which have a logarithm, got {float(runs.target[bad[0]]):g} "
-            f"in row {bad[0]} (counted from 0); use an objective of raw residuals, such as raw-huber or raw-squares"
-        )
-
-
-def _unreached(law: AbstractLaw, runs: Runs) -> tuple[str, ...]:
-    """Losses that no parameters of the law give, as a sentence."""
-    low = _below(runs, -float(np.finfo(runs.target.dtype).tiny))
-    if not low.size or not signature(law).output.positive:
-        return ()
-    return (
-        f"{low.size} losses are below zero, and {type(law).__name__} is above it whatever its parameters: its floor "
-        "cannot follow; give losses that are not relative to another, or a law whose floor is free.",
-    )
-
-
-def _enough(problem: FitProblem, count: int) -> None:
-    weight = problem.runs.weight
-    have = count if isinstance(weight, jax.core.Tracer) else int(np.sum(np.asarray(weight) > 0))
-    # A prior determines what the runs do not.
-    need = 1 if problem.prior else len(problem.split.names()) + 1
-    if have < need:
-        law = type(problem.template.law).__name__
-        raise BadInput(
-            f"{law}: expected at least {need} runs for {len(problem.split.names())} free parameters, got {have}; "
-            "add runs, fix a parameter, or use a law with fewer"
-        )
 
 
 @eqx.filter_jit

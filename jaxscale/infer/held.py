@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import equinox as eqx
 import jax
-import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -12,7 +11,7 @@ from jaxtyping import Array
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import declared, replace, values
-from jaxscale.core.runs import Runs, predict
+from jaxscale.core.runs import Runs, named_runs, predict
 from jaxscale.infer.exponents import limit
 
 _MOVED = 1.01  # times a held value: far enough that a limit which rests on it moves
@@ -24,8 +23,7 @@ def check_edges(law: AbstractLaw, runs: Runs, held: Iterable[str]) -> None:
     Zero of a floor is a law without it. Zero of a parameter that is divided by, or whose logarithm is taken, is not.
     """
     names = set(held)
-    known = [d for d in declared(law) if d.name in names and not isinstance(d.value, jax.core.Tracer)]
-    edges = [d for d in known if not bool(jnp.all(d.spec.support.contains(d.value)))]
+    edges = [d for d in declared(law) if d.name in names and not bool(jnp.all(d.spec.support.contains(d.value)))]
     if not edges:
         return
     found, slopes = _with_slopes(law, runs.sheltered())
@@ -39,11 +37,11 @@ def check_edges(law: AbstractLaw, runs: Runs, held: Iterable[str]) -> None:
     )
 
 
-def against(law: AbstractLaw, runs: Runs, held: Iterable[str], rows: np.ndarray) -> tuple[str, ...]:
+def against(law: AbstractLaw, runs: Runs, held: Iterable[str], rows: np.ndarray | None) -> tuple[str, ...]:
     """Held values for which no run, however large, has a loss as low as some of the runs do, as sentences."""
     names = set(held)
     fixed = [d for d in declared(law) if d.name in names]
-    if not fixed or any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((law, runs))):
+    if not fixed:
         return ()
     floor, observed = limit(law, runs), np.asarray(runs.target, np.float64)
     rounding = 8 * float(jnp.finfo(runs.target.dtype).eps) * np.abs(observed)
@@ -57,7 +55,8 @@ def against(law: AbstractLaw, runs: Runs, held: Iterable[str], rows: np.ndarray)
     told = ", ".join(f"{d.name} = {_told(d.value)}" for d in moved)
     return (
         f"Fixed {told}: under it no run, however large, has a loss below {floor[least]:.4g}, and {below.sum()} of the "
-        f"runs have one (the least is {observed[least]:.4g}, in row {rows[least]}). Check the value, or leave it free.",
+        f"runs {'has' if below.sum() == 1 else 'have'} one: the least is {observed[least]:.4g}, in "
+        f"{named_runs((least,), rows)}. Check the value, or leave it free.",
     )
 
 

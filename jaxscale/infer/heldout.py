@@ -17,8 +17,9 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import training_flops
 from jaxscale.core.law import AbstractLaw, Signature, signature
 from jaxscale.core.runs import Runs, Table, predict
-from jaxscale.infer.fit import Fit, as_runs, fit
+from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.forecast import decades_beyond
+from jaxscale.infer.intake import as_runs
 from jaxscale.objectives.objective import AbstractObjective
 
 type Scale = str | Callable[[Runs], Any]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxscale.core.runs import Runs
+from jaxscale.core.runs import NAMED, Runs, named_runs
 from jaxscale.infer.mixed import Mixed, mixed
 
 _FAR, _GAP = 10.0, 2.6  # robust standard deviations, and times the next: a run far from the law and from all others
@@ -19,7 +19,7 @@ _USUAL = 0.02  # relative: repeats of a run of text differ by .1 to 2 %
 _SCATTERED = 0.06  # relative: public studies whose recipes differ reach .05
 _FEW = 0.2  # of the runs: more are no outliers
 _SPARE = 3  # runs beyond the parameters, without which there is no scale
-_EACH, _NAMED = 3, 8  # outliers with a sentence each, and runs that a sentence names
+_EACH = 3  # outliers with a sentence each
 
 
 @dataclass(frozen=True)
@@ -48,32 +48,24 @@ class Misfit:
                 if not self.mixed.what
                 else f"{self.mixed.what} of {many} runs fits the others if it is in thousands; is it in another unit?"
             )
-            return (f"Check the rows: {what} They are {_named(self.mixed.apart, rows)}.",)
+            return (f"Check the rows: {what} They are {named_runs(self.mixed.apart, rows)}.",)
         if self.furthest:
             return (
                 f"Check the rows: runs lie {self.scale:.1%} from the fitted law, and repeats of a run differ by .1 to "
                 "2 %. Are units, tokenisers, corpora or recipes mixed, or is the law the wrong one? The furthest are "
-                f"{_named(self.furthest, rows)}.",
+                f"{named_runs(self.furthest, rows)}.",
             )
         if len(self.outliers) > _EACH:
             low, high = np.exp(np.min(self.off)), np.exp(np.max(self.off))
             return (
-                f"Check {_named(self.outliers, rows)}: the losses are {low:.3g} to {high:.3g} times what the law says, "
-                f"where runs lie {self.scale:.2%} from it. Are numbers there off, or did these runs go wrong?",
+                f"Check {named_runs(self.outliers, rows)}: the losses are {low:.3g} to {high:.3g} times what the law "
+                f"says, where runs lie {self.scale:.2%} from it. Are numbers there off, or did these runs go wrong?",
             )
         return tuple(
-            f"Check {_named((i,), rows)}: the loss is {np.exp(off):.3g} times what the law says, where runs lie "
+            f"Check {named_runs((i,), rows)}: the loss is {np.exp(off):.3g} times what the law says, where runs lie "
             f"{self.scale:.2%} from it. Is a number there off, or did the run go wrong?"
             for i, off in zip(self.outliers, self.off, strict=True)
         )
-
-
-def _named(runs: Sequence[int] | np.ndarray, rows: Sequence[int] | np.ndarray | None) -> str:
-    """Runs as a sentence names them: by the owner's rows where these are known."""
-    shown = ", ".join(str(i if rows is None else rows[i]) for i in runs[:_NAMED])
-    word = ("run" if rows is None else "row") + ("s" if len(runs) > 1 else "")
-    more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
-    return f"{word} {shown}{more}{' (counted from 0)' if rows is None else ''}"
 
 
 def misfit(runs: Runs, predicted: np.ndarray, free: int, *, losses: bool) -> Misfit:
@@ -104,7 +96,7 @@ def misfit(runs: Runs, predicted: np.ndarray, free: int, *, losses: bool) -> Mis
             return Misfit(scale, mixed=Mixed(kinds.what, kinds.factor, used[kinds.apart]))
     # Few runs do not tell their scale well.
     if losses and (not few or scale > _SCATTERED * (1 + 4 / (len(used) - free)) + usual):
-        return Misfit(scale, furthest=tuple(map(int, used[order[:_NAMED]])))
+        return Misfit(scale, furthest=tuple(map(int, used[order[:NAMED]])))
     named = order[:far]
     return Misfit(scale, tuple(map(int, used[named])), tuple(map(float, residual[named])))
 

@@ -21,7 +21,7 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import Change, Declared, declared, replace
 from jaxscale.core.runs import Runs, Table, predict
-from jaxscale.infer.fit import as_runs
+from jaxscale.infer.intake import as_runs
 from jaxscale.infer.predictive import draw_prior
 from jaxscale.infer.problem import FitProblem
 from jaxscale.objectives.likelihood import Likelihood, student_t

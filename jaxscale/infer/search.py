@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxscale.core.results import RESULTS
+from jaxscale.core.runs import predict
 from jaxscale.infer.identify import Identifiability
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.rows import rows_per_call, solve_rows, unchanged
@@ -31,6 +32,7 @@ class Optimum(eqx.Module):
     polished: Polished
     model: Any
     reported: Float[Array, ""]
+    prediction: Float[Array, " n"]
     jacobian: Float[Array, "n k p"]
 
 
@@ -42,9 +44,11 @@ def curvature(problem: FitProblem, z: Array, mixing: Float[Array, ""]) -> Array:
 
 @eqx.filter_jit
 def finish(problem: FitProblem, z: Array) -> Optimum:
-    """Newton steps to rounding, then value, model and Jacobian there: one program instead of many small ones."""
+    """Newton steps to rounding, then all that is asked of the point: one program instead of many small ones."""
     best = polish(problem, z)
-    return Optimum(best, problem.split.tree(best.z), problem.reported(best.z), jax.jacfwd(problem.outputs)(best.z))
+    model = problem.split.tree(best.z)
+    prediction, jacobian = predict(model.law, problem.runs), jax.jacfwd(problem.outputs)(best.z)
+    return Optimum(best, model, problem.reported(best.z), prediction, jacobian)
 
 
 def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solutions, Optimum]:
@@ -100,7 +104,7 @@ def certify(
     on_edge: tuple[str, ...],
     solver: Solver,
 ) -> Certificate:
-    floor = float(problem.resolution()) ** 2 * problem.runs.size
+    floor = float(_resolution(problem)) ** 2 * problem.runs.size
     value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)
     same = _indistinct(problem, float(best.value))
     share, distinct, gap = count_optima(value, codes, same)
@@ -164,7 +168,12 @@ def _indistinct(problem: FitProblem, value: float) -> float:
     """
     dtype = problem.runs.target.dtype
     weight = float(np.sum(np.asarray(problem.runs.weight, np.float64)))
-    return max(max(SAME, 32 * float(jnp.finfo(dtype).eps)) * abs(value), weight * float(problem.resolution()))
+    return max(max(SAME, 32 * float(jnp.finfo(dtype).eps)) * abs(value), weight * float(_resolution(problem)))
+
+
+@eqx.filter_jit
+def _resolution(problem: FitProblem) -> Array:
+    return problem.resolution()
 
 
 def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: int = 7) -> tuple[np.ndarray, ...]:

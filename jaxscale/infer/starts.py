@@ -33,7 +33,7 @@ def first_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray
     # Rows past the last point only make the number of rows one that devices share in whole batches.
     extra = -len(points) % (_BATCH * jax.device_count())
     padded = np.concatenate([points, np.repeat(points[-1:], extra, axis=0)])
-    rows = jnp.asarray(padded, problem.runs.target.dtype), jnp.arange(len(padded)) == 0
+    rows = jnp.asarray(padded, problem.runs.target.dtype), jnp.asarray(np.arange(len(padded)) == 0)
     z, value = jax.tree.map(lambda x: np.asarray(x)[: len(points)], _screen(_thinned(problem), rows))
     order = np.argsort(np.where(np.isfinite(value[1:]), value[1:], np.inf), kind="stable")
     return np.concatenate([z[:1], z[1:][order[:count]]])

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax.core
 import numpy as np
 
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
@@ -15,7 +14,7 @@ _SAME = 0.05  # compute that agrees with 6ND so far moves the best size by less 
 
 def unused(data: Runs | Table, law: AbstractLaw, noise: Any) -> tuple[str, ...]:
     """Mapped symbols, groups and unknown `noise` (n,) that a fit of `law` to `data` does not see or takes otherwise."""
-    found = [] if isinstance(noise, jax.core.Tracer) else list(_unknown(np.asarray(noise)))
+    found = list(_unknown(np.asarray(noise)))
     if not isinstance(data, Runs):
         found += [*_symbols(data, law), *_groups(data.groups, law)]
     return tuple(found)
@@ -74,5 +73,5 @@ def _unknown(noise: np.ndarray) -> Iterator[str]:
     if noise.any() and not noise.all():
         yield (
             f"Noise: not known (0) for {np.sum(noise == 0)} of {noise.size} rows. Of a likelihood these have its own "
-            "scale alone; other objectives take the typical known noise for them."
+            "scale alone; other objectives take the typical known noise for them. Give it for all rows, or for none."
         )

@@ -103,7 +103,7 @@ def test_a_floor_above_losses_is_told_with_its_rows(seed: int) -> None:
     assert said.startswith(
         f"Fixed E = {level:.4g}: under it no run, however large, has a loss below {level:.4g}, and 8"
     )
-    assert f"(the least is {loss.min():.4g}, in row {rows[np.argmin(loss)]})" in said
+    assert f": the least is {loss.min():.4g}, in row {rows[np.argmin(loss)]}." in said
     assert against(law, runs, ("alpha",), rows) == ()  # a free floor is not held against the runs
     assert against(Chinchilla().replace(E=0.9 * loss.min()), runs, ("E",), rows) == ()
     kept = Runs.of(runs.inputs, loss, weight=(loss > level).astype(float))
@@ -117,7 +117,7 @@ def test_the_fit_says_so_and_of_other_laws_too() -> None:
     count = int(np.sum(1.5 + 20 * m**-0.3 < 1.8))
     assert found.remarks[0].startswith("Fixed gamma = 1.8: ")
     assert f"and {count} of the runs have one" in found.remarks[0]
-    assert f"in row {len(m)}" in found.remarks[0]
+    assert f"in run {len(m) - 1} (counted from 0)" in found.remarks[0]
 
 
 @pytest.mark.x64
@@ -133,3 +133,17 @@ def test_a_fit_stays_differentiable_in_what_is_held() -> None:
     step = 1e-4
     expected = (float(exponent(1.2 + step)) - float(exponent(1.2 - step))) / (2 * step)
     assert slope == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_floor_held_at_zero_stays_differentiable_in_the_inputs() -> None:
+    """Of alpha m^-beta, sizes s times as large have alpha s^beta."""
+    m = np.geomspace(1e3, 1e7, 12)
+    loss = 20 * m**-0.12 * np.exp(0.01 * np.random.default_rng(1).standard_normal(12))
+
+    def scaled(s: Any) -> Any:
+        runs = Runs.of({"m": s * jnp.asarray(m, float)}, loss)
+        return fit(PowerLawWithFloor(), runs, squares(), fixed={"gamma": 0.0}, starts=2).law
+
+    law = scaled(1.0)
+    slope = float(jax.grad(lambda s: scaled(s).alpha)(1.0))
+    assert slope == pytest.approx(float(law.beta) * float(law.alpha), rel=1e-3)

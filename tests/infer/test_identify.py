@@ -85,7 +85,7 @@ def test_a_grid_needs_no_remark() -> None:
 
 def test_runs_that_are_not_finite_are_refused() -> None:
     runs = simulated(SIZES, 20 * SIZES)
-    with pytest.raises(BadInput, match=r"runs: target must be finite, got nan in row 3"):
+    with pytest.raises(BadInput, match=r"runs: target must be finite, got nan in run 3"):
         fit(Chinchilla(), eqx.tree_at(lambda r: r.target, runs, runs.target.at[3].set(np.nan)))
 
 

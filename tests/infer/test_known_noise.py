@@ -100,7 +100,7 @@ def test_resamples_from_the_fit_scatter_as_the_weighted_squares_say(laws: Any) -
 def test_a_noise_that_is_none_is_refused(laws: Any, bad: float) -> None:
     noise = np.full(12, 0.1)
     noise[3] = bad
-    with pytest.raises(BadInput, match=r"noise must be .* in row 3"):
+    with pytest.raises(BadInput, match=r"noise must be .* in run 3"):
         fit(laws["Line"](), Runs.of({"x": np.arange(12.0)}, np.ones(12), noise=noise), raw_least_squares(), starts=0)
 
 

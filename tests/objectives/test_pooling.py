@@ -134,7 +134,7 @@ def test_groups_of_the_data_must_be_those_of_the_law() -> None:
     with pytest.raises(BadInput, match=r"make the law with groups=study\.groups"):
         fit(law, study)
     runs = Runs.of({"N": N, "D": D}, np.ones(4), group=[0, 1, 3, -1])
-    with pytest.raises(BadInput, match=r"index 0 to 2, of 4, 16, 64, got 3 in row 2"):
+    with pytest.raises(BadInput, match=r"index 0 to 2, of 4, 16, 64, got 3 in run 2"):
         fit(law, runs)
 
 
