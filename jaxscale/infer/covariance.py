@@ -6,8 +6,9 @@ $H_c$ of H that its residuals hold:
 - `sandwich`: $\sum_c d_c d_c^\top$ with $d_c = (H - H_c)^{-1} s_c$, the step that leaving the unit out makes: $H^{-1}
   (\sum_c s_c s_c^\top) H^{-1}$ (Huber 1967, White 1980, Liang & Zeger 1986) corrected for leverage (HC3 of MacKinnon
   & White 1985, CR3 of Bell & McCaffrey 2002); right also where the noise model is not, for enough units;
-- `hessian`: $\frac{n}{n - p} H^{-1}$ for a likelihood whose scale is estimated; for a penalty, which has no scale of
-  its own, $\frac{\sum_i w_i \psi_i^2 / (n - p)}{\overline{\psi'}} H^{-1}$ (Huber 1981, section 7.6);
+- `hessian`: $H^{-1}$ for a likelihood, times $n / (n - p)$ where it estimates a scale without priors; for a penalty,
+  which has no scale of its own, $\frac{\sum_i w_i \psi_i^2 / (n - p)}{\overline{\psi'}} H^{-1}$ (Huber 1981, section
+  7.6);
 - `wild`: of the first-order answer to the noise that `Wild` draws; for few units.
 """
 
@@ -42,7 +43,7 @@ class Covariance(NamedTuple):
     """`matrix[i, j]` belongs to `names[i]` and `names[j]`; nan where the runs do not determine a parameter.
 
     `estimate` is in the matrix's scale; `positive` where it is a positive number, whose interval is one of logarithms.
-    `freedom` is that of Student's t.
+    `freedom` is that of Student's t; infinite, for a normal distribution, where a scale is known or priors are used.
     """
 
     names: tuple[str, ...]
@@ -60,7 +61,7 @@ class Covariance(NamedTuple):
         found = {}
         for name, centre, half, positive in zip(self.names, self.estimate, reach, self.positive, strict=True):
             # The delta method of a logarithm: its standard error is the relative one.
-            away = np.array([-1, 1]) * (min(half / centre, _FARTHEST) if positive and half == half else half)
+            away = np.array([-1, 1]) * (np.minimum(half / centre, _FARTHEST) if positive else half)
             ends = centre * np.exp(away) if positive else centre + away
             found[name] = (float(ends[0]), float(ends[1]))
         return found
@@ -80,7 +81,7 @@ def covariance(fit: Fit, kind: Kind | None = None, scale: Scale = "constrained")
     **Arguments:**
 
     - `kind`: see the module's text; by default `sandwich`, or `wild` where there are at most two units per
-      parameter of the law.
+      parameter of the law; `hessian` where priors make up for rows, as nothing is left of these.
     - `scale`: `constrained` gives the covariance of the parameters in their own units by the delta method,
       one row per entry; `unconstrained` that of the coordinates (logarithms of positive parameters).
 
@@ -95,7 +96,9 @@ def covariance(fit: Fit, kind: Kind | None = None, scale: Scale = "constrained")
     names = fit.problem.split.names()
     inside = np.array([name not in fit.certificate.on_edge for name in names], bool)
     evidence = independent(fit.problem)
-    kind = ("wild" if evidence.few else "sandwich") if kind is None else kind
+    if kind is None:
+        few = "wild" if evidence.spare else "hessian"
+        kind = few if evidence.few else "sandwich"
     local, freedom = _unconstrained(fit, kind, inside)
     if scale == "unconstrained":
         z = np.asarray(fit.problem.split.vector(), np.float64)
@@ -159,8 +162,12 @@ def _unconstrained(fit: Fit, kind: Kind, inside: np.ndarray) -> tuple[np.ndarray
     if inverse is None:
         return matrix, freedom
     if kind == "hessian":
-        estimated = isinstance(fit.objective, Likelihood) and any(n.startswith("objective.") for n in _names(fit))
-        found = factor * (evidence.rows / freedom if estimated and not problem.prior else 1.0) * inverse
+        if not isinstance(fit.objective, Likelihood):
+            found = factor * inverse
+        elif evidence.scale and not problem.prior:
+            found = evidence.rows / freedom * inverse
+        else:
+            found, freedom = inverse, np.inf
     elif kind == "sandwich":
         steps = _left_out(problem, hessian, inside)
         found = steps.T @ steps
@@ -179,10 +186,6 @@ def _unconstrained(fit: Fit, kind: Kind, inside: np.ndarray) -> tuple[np.ndarray
     return matrix, freedom
 
 
-def _names(fit: Fit) -> tuple[str, ...]:
-    return fit.problem.split.names()
-
-
 def _left_out(problem: FitProblem, hessian: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """First-order steps of the estimates without each unit, shape (units, p); nan where the rest is singular."""
     score, _, _, _, curvature = (np.asarray(x, np.float64) for x in _scores(problem))
@@ -195,8 +198,7 @@ def _left_out(problem: FitProblem, hessian: np.ndarray, inside: np.ndarray) -> n
     eigenvalues, vectors = np.linalg.eigh(rest / (size[:, :, None] * size[:, None, :]))
     held = eigenvalues.min(axis=1, initial=np.inf) > _SINGULAR * eigenvalues.max(axis=1, initial=0.0)
     across = np.einsum("cpq,cp->cq", vectors, by_unit / size)
-    steps = np.einsum("cpq,cq->cp", vectors, across / np.where(held[:, None], eigenvalues, np.nan)) / size
-    return steps
+    return np.einsum("cpq,cq->cp", vectors, across / np.where(held[:, None], eigenvalues, np.nan)) / size
 
 
 def _inverse(hessian: np.ndarray, eps: float) -> np.ndarray | None:
@@ -264,9 +266,8 @@ def _scores(problem: FitProblem) -> tuple[Array, Array, Array, Array, Array]:
     slope = jax.vmap(jax.grad(problem.penalty))(u)
     second = jax.vmap(jax.hessian(problem.penalty))(u)[:, 0, 0]
     weight = problem.weights()
-    first = (
-        jnp.sqrt(weight * jnp.maximum(second, 0))[:, None] * jacobian[:, 0]
-    )  # an outlier that is not heard holds nothing
+    heard = weight * jnp.maximum(second, 0)  # an outlier that is not heard holds nothing
+    first = jnp.sqrt(heard)[:, None] * jacobian[:, 0]
     curvature = first[:, :, None] * first[:, None, :]
     score = weight[:, None] * jnp.einsum("nk,nkp->np", slope, jacobian)
     return score, slope, second, weight, curvature

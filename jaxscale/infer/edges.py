@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import declared
@@ -41,13 +41,14 @@ def lifted(fit: Fit) -> np.ndarray:
     return far + np.where(edge, np.sign(far - z) * shift, 0)
 
 
-def edge_near(support: AbstractSupport, value: float) -> float:
-    """The edge of a support of single numbers on the side of `value`, or `value` where the support is open there."""
-    x = jnp.asarray(value, dtype=float)
-    if support.vector or not np.isfinite(value):
-        return value
-    end = float(support.constrain(jnp.copysign(jnp.inf, support.unconstrain(x))))
-    return end if np.isfinite(end) else value
+def edge_near(support: AbstractSupport, value: ArrayLike) -> np.ndarray:
+    """Of every value, the edge on its side of a support of single numbers, or the value where the support is open."""
+    x = np.asarray(value, np.float64)
+    if support.vector:
+        return x
+    low, middle, high = (float(support.constrain(jnp.asarray(z, dtype=float))) for z in (-np.inf, 0, np.inf))
+    end = np.where(x < middle, low, high)
+    return np.where(np.isfinite(x) & np.isfinite(end), end, x)
 
 
 def at_edge(fit: Fit, ensemble: Ensemble) -> dict[str, np.ndarray]:
@@ -71,13 +72,13 @@ def at_edge(fit: Fit, ensemble: Ensemble) -> dict[str, np.ndarray]:
 
 def params_on_edges(fit: Fit, ensemble: Ensemble) -> dict[str, np.ndarray]:
     """The converged draws of every parameter by name; what lies at an edge is put on it, however near a solver came."""
-    drawn = ensemble.ok().params()
+    drawn, edges = ensemble.ok().params(), at_edge(fit, ensemble)
     for d in declared(fit.law):
-        for name, there in at_edge(fit, ensemble).items():
+        for name, there in edges.items():
             if name.partition("[")[0] == d.name:
                 index = (there, *map(int, name.removeprefix(d.name).strip("[]").split("]["))) if "[" in name else there
                 put = drawn[d.name] = np.array(drawn[d.name])
-                put[index] = edge_near(d.spec.support, float(put[index][0]))
+                put[index] = edge_near(d.spec.support, put[index])
     return drawn
 
 

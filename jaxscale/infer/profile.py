@@ -139,10 +139,7 @@ def profile(
     walk = _Walk(fit, known, level, max(2, points))
     sides = walk.sides(known.name)
     at = sorted([(walk.centre, 0.0), *sides[0].seen, *sides[1].seen])
-    lower, upper = (
-        known.edge(sign) if side.end is None and side.flat else side.end and known.value_of(side.end)
-        for sign, side in zip((-1.0, 1.0), sides, strict=True)
-    )
+    lower, upper = (walk.reached(sign, side) for sign, side in zip((-1.0, 1.0), sides, strict=True))
     values = np.array([float(known.value_of(c)) for c, _ in at])
     order = np.argsort(values, kind="stable")
     return Profile(
@@ -250,6 +247,12 @@ class _Walk:
             start = self._from(start.c - up, s, t)  # nearer by an e-fold
         held, free = _Side(flat=True), self._side(up, start)
         return (held, free) if up > 0 else (free, held)
+
+    def reached(self, sign: float, side: _Side) -> float | None:
+        """The value at which a side ends: the crossing, the edge that it ran into, or none."""
+        if side.end is not None:
+            return self.of.value_of(side.end)
+        return self.of.edge(sign) if side.flat else None
 
     def _from(self, c: float, s: Array, t: Array) -> _Point:
         """The profile at c, looked for from the optimum (s, t)."""

@@ -35,7 +35,7 @@ class Units(eqx.Module):
     @property
     def count(self) -> int:
         """How many units have rows."""
-        return int(np.max(self.of_row)) + 1
+        return int(np.max(np.asarray(self.of_row))) + 1
 
 
 def units(runs: Runs) -> Units:
@@ -66,6 +66,11 @@ class Independent(NamedTuple):
     scale: bool
 
     @property
+    def spare(self) -> bool:
+        """Whether a fit leaves residuals of the rows."""
+        return self.rows > self.parameters
+
+    @property
     def few(self) -> bool:
         """Whether units are few for the parameters."""
         return self.units <= FEW * self.parameters
@@ -86,16 +91,18 @@ class Independent(NamedTuple):
         A `prior` makes up for few units, not for rows that are no units.
         """
         found = []
+        runs = "1 independent run" if self.units == 1 else f"{self.units} independent runs"
         if self.units < self.rows:
             found.append(
-                f"{self.rows} rows of {self.units} independent runs carry the intervals: rows of one run share its "
-                "luck, and more of them are not more runs."
+                f"{self.rows} rows of {runs} carry the intervals: rows of one run share its luck, and more of them are "
+                "not more runs."
             )
         if self.few and not prior:
+            are = "is" if self.units == 1 else "are"
             what = "fewer than" if self.units < self.parameters else "few for"
             found.append(
-                f"{self.units} independent runs are {what} {self.parameters} parameters: intervals are wide, and how "
-                "wide is uncertain too; add runs, or fix a parameter."
+                f"{runs} {are} {what} {self.parameters} parameters: intervals are wide, and how wide is uncertain too; "
+                "add runs, or fix a parameter."
             )
         return tuple(found)
 
@@ -167,8 +174,8 @@ class Wild(AbstractScheme):
 
     def remarks(self, runs: Runs) -> tuple[str, ...]:
         return (
-            "Few runs: intervals are drawn from residuals, as if noise were much alike from run to run; where it grows "
-            "with size they hold too little at the largest runs.",
+            "Intervals are drawn from residuals, as if noise were much alike from run to run; where it grows with size "
+            "they hold too little at the largest runs.",
         )
 
     def ready(self, problem: FitProblem) -> "Wild":
@@ -237,7 +244,7 @@ def default_scheme(problem: FitProblem) -> AbstractScheme:
     evidence = independent(problem)
     if evidence.resampled:
         return Pairs()
-    return Wild() if evidence.rows > evidence.parameters else Bayesian()
+    return Wild() if evidence.spare else Bayesian()
 
 
 def distinct(weight: Float[Array, "draw n"], drawn: Units) -> np.ndarray:

@@ -165,7 +165,7 @@ def test_the_scheme_follows_from_units_and_parameters(fitted: Fit, of_eight: Fit
         assert bootstrap(one, 8).method == "bootstrap:pairs"
     draws = bootstrap(of_six, 8)
     assert draws.method == "bootstrap:wild"
-    assert draws.remarks[0].startswith("Few runs: intervals are drawn from residuals")
+    assert draws.remarks[0].startswith("Intervals are drawn from residuals")
     assert default_scheme(fit(Chinchilla(), of_few(8, 3), student_t(), starts=0).problem).name == "wild"
     assert default_scheme(fit(Chinchilla(), of_few(24, 1, clusters=8), starts=0).problem).name == "wild"
     few_with_priors = fit(Chinchilla(), of_few(5, 1), student_t(), prior=True, starts=0)

@@ -12,7 +12,10 @@ from jaxscale.core.runs import Runs
 from jaxscale.infer.bootstrap import bootstrap
 from jaxscale.infer.covariance import covariance, dispersion, standard_errors
 from jaxscale.infer.fit import Fit, fit
+from jaxscale.objectives.likelihood import gaussian
+from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.objectives.penalty import log_lad, raw_least_squares
+from jaxscale.objectives.residual import RawResidual
 
 
 def test_least_squares_is_ordinary_least_squares(line: Any, eps: float) -> None:
@@ -111,6 +114,28 @@ def test_gaussian_likelihood(line: Any, eps: float) -> None:
     logs = covariance(line.normal, "hessian", "unconstrained").matrix
     assert logs[2, 2] == pytest.approx(1 / (2 * (n - 2)), rel=tol)
     assert dispersion(line.normal) == 1.0
+
+
+def test_a_known_scale_has_normal_quantiles(line: Any, laws: dict[str, Any], eps: float) -> None:
+    """Least squares of noise of a known size: s^2 (X'X)^-1, and nothing is lost to an estimated scale."""
+    known = gaussian(ConstantNoise(sigma=0.7), RawResidual())
+    fitted = fit(laws["Line"](), line.runs, known, starts=2, fixed=("objective.noise.sigma",))
+    found = covariance(fitted, "hessian")
+    tol = line.tolerance(eps)
+    np.testing.assert_allclose(found.matrix, 0.49 * line.bread, rtol=tol, atol=tol * np.abs(found.matrix).max())
+    half = stats.norm.ppf(0.95) * 0.7 * np.sqrt(line.bread[1, 1])
+    np.testing.assert_allclose(found.interval()["m"], found.estimate[1] + np.array([-half, half]), rtol=tol)
+
+
+def test_fewer_runs_than_parameters_have_the_posteriors_curvature(laws: dict[str, Any], eps: float) -> None:
+    """A line through two points and its priors leaves no residuals; the inverse Hessian needs none."""
+    runs = Runs.of({"x": [-1.0, 1.0]}, [4.5, 5.5])
+    fitted = fit(laws["Line"](), runs, gaussian(residual=RawResidual()), prior=True, starts=2)
+    found = covariance(fitted, scale="unconstrained")
+    assert (found.kind, found.freedom) == ("hessian", np.inf)
+    np.testing.assert_allclose(
+        found.matrix @ fitted.hessian, np.eye(3), atol=256 * np.linalg.cond(fitted.hessian) * eps
+    )
 
 
 def test_standard_errors_are_the_roots(line: Any) -> None:

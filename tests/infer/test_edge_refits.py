@@ -16,7 +16,8 @@ from scipy.optimize import least_squares as scipy_least_squares
 
 from jaxscale import Fit, Runs, bootstrap, fit, least_squares, load, log_huber
 from jaxscale.core.results import RESULTS
-from jaxscale.infer.edges import at_edge, edge_remarks, params_on_edges
+from jaxscale.core.supports import Interval, Positive, PositiveOrdered
+from jaxscale.infer.edges import at_edge, edge_near, edge_remarks, params_on_edges
 from jaxscale.infer.problem import Resample
 from jaxscale.infer.profile import profile
 from jaxscale.infer.refit import refit
@@ -142,6 +143,13 @@ def test_draws_leave_the_edge_and_its_interval_is_one_sided(floorless: dict[int,
     (remark,) = edge_remarks(fitted, ensemble)
     assert remark.startswith(f"One-sided: E lies at the edge of its support in {np.mean(there['E']):.1%}")
     assert edge_remarks(fitted, None) == ()
+
+
+def test_values_near_an_edge_go_each_to_its_own() -> None:
+    """What lies where a support is open stays, and so does a vector, whose entries have no edge each."""
+    np.testing.assert_array_equal(edge_near(Positive(), [1e-9, 7.0, np.inf]), [0, 7, np.inf])
+    np.testing.assert_array_equal(edge_near(Interval(1.0, 3.0), [2.9, 1.1]), [3, 1])
+    np.testing.assert_array_equal(edge_near(PositiveOrdered(), [1e-9, 7.0]), [1e-9, 7])
 
 
 def test_a_certain_floor_has_no_edge() -> None:
