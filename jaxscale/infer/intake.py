@@ -74,7 +74,7 @@ def remarks_on(
     rows = rows_of(data)
     return (
         *getattr(data, "remarks", ()),
-        *unused(data, law, runs.noise),
+        *unused(data, law, np.asarray(runs.noise)[_counted(runs)]),
         *_unreached(law, runs),
         *misfit(runs, predicted, free, losses=signature(law).output.unit == "nats").remarks(rows),
         *against(law, runs, held, rows),

@@ -1,7 +1,6 @@
 """What came with the runs and has no say in a fit, or another one than might be thought, as sentences."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -12,9 +11,9 @@ from jaxscale.core.runs import Runs, Table
 _SAME = 0.05  # compute that agrees with 6ND so far moves the best size by less than a fortieth
 
 
-def unused(data: Runs | Table, law: AbstractLaw, noise: Any) -> tuple[str, ...]:
-    """Mapped symbols, groups and unknown `noise` (n,) that a fit of `law` to `data` does not see or takes otherwise."""
-    found = list(_unknown(np.asarray(noise)))
+def unused(data: Runs | Table, law: AbstractLaw, noise: np.ndarray) -> tuple[str, ...]:
+    """Mapped symbols, groups and unknown `noise` (m,) that a fit of `law` to `data` does not see or takes otherwise."""
+    found = list(_unknown(noise))
     if not isinstance(data, Runs):
         found += [*_symbols(data, law), *_groups(data.groups, law)]
     return tuple(found)

@@ -14,6 +14,7 @@ from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.covariance import covariance
 from jaxscale.infer.resample import Parametric
 from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hestness import PowerLawWithFloor
 from jaxscale.objectives.penalty import raw_least_squares
 
 SEEDS = [1, 2, 3]
@@ -111,3 +112,12 @@ def test_padding_has_no_noise_and_no_say(eps: float) -> None:
     assert padded.size > 9
     ours = objective.outputs(jnp.zeros(padded.size), padded)[:9]
     np.testing.assert_allclose(np.asarray(ours), np.asarray(objective.outputs(jnp.zeros(9), small)), rtol=64 * eps)
+
+
+def test_noise_of_a_run_that_does_not_count_is_not_missed() -> None:
+    m = np.geomspace(1e3, 1e7, 8)
+    noise, weight = np.full(8, 0.01), np.ones(8)
+    noise[2] = weight[2] = 0
+    runs = Runs.of({"m": m}, (1.5 + 20 * m**-0.3) * np.exp(0.01 * np.cos(m)), noise=noise, weight=weight)
+    found = fit(PowerLawWithFloor(), runs, log_huber(), starts=2)
+    assert not any(remark.startswith("Noise") for remark in found.remarks)
