@@ -24,6 +24,7 @@ def forecast(
     allow_far: Annotated[bool, typer.Option(help="Forecast points beyond two decades too.")] = False,
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
+    run_id: options.RunId = None,
     state: options.State = None,
     json: options.Json = None,
 ) -> int:
@@ -43,7 +44,7 @@ def forecast(
     whole(str(seed), "--seed", least=0)
     output.check_target(json, "--json")
     points = inputs.points_of(at) if at else None
-    study = inputs.study_of(file, map or (), where, state)
+    study = inputs.study_of(file, map or (), where, state, run_id=run_id)
     models = inputs.forecasters(laws, study)
     inputs.check_points(models, points)
     fitted, held = inputs.parted(study, train, test)

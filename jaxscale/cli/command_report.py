@@ -27,6 +27,7 @@ def report(
     allow_far: Annotated[bool, typer.Option(help="Answer beyond two decades too.")] = False,
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
+    run_id: options.RunId = None,
     state: options.State = None,
     out: Annotated[str, typer.Option(metavar="FILE", help="The page to write.")] = "report.html",
     json: options.Json = None,
@@ -50,7 +51,7 @@ def report(
     output.check_target(json, "--json")
     points = inputs.points_of(at) if at else None
     budget = inputs.positive(flops, "--flops", "FLOP")
-    study = inputs.study_of(file, map or (), where, state)
+    study = inputs.study_of(file, map or (), where, state, run_id=run_id)
     models = inputs.forecasters(laws, study)
     inputs.check_points(models, points)
     fitted, held = inputs.parted(study, train, test)

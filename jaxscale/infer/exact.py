@@ -25,5 +25,12 @@ def passes_through(model: Model, runs: Runs, predicted: np.ndarray, free: tuple[
     # The scale is of the residual, relative or in the unit of the loss: only a small one is looked at more closely.
     if float(model.objective.noise.sigma) > _SMALL * unit * max(1.0, float(np.abs(target).max())):
         return False
+    return vanish(runs, predicted)
+
+
+def vanish(runs: Runs, predicted: np.ndarray) -> bool:
+    """Whether all residuals of the runs that count are rounding."""
+    used = np.asarray(runs.weight) > 0
+    target = np.asarray(runs.target, np.float64)[used]
     missed = np.asarray(predicted, np.float64)[used] - target
-    return bool(np.all(np.abs(missed) <= _ROUNDING * unit * np.abs(target)))
+    return bool(np.all(np.abs(missed) <= _ROUNDING * float(jnp.finfo(runs.target.dtype).eps) * np.abs(target)))

@@ -74,7 +74,12 @@ class Fit:
     @property
     def remarks(self) -> tuple[str, ...]:
         evidence = independent(self.problem).remarks(prior=self.problem.prior)
-        return self.table_remarks + self.certificate.remarks() + self.identifiability.remarks() + evidence
+        own = tuple(name for name in self.certificate.on_edge if name.startswith("objective."))
+        law = tuple(name for name in self.certificate.on_edge if name not in own)
+        found = replace_field(self.certificate, on_edge=law).remarks()
+        if own:
+            found += ("The known noise of the runs explains all of their scatter: no further noise was found.",)
+        return self.table_remarks + found + self.identifiability.remarks() + evidence
 
     @property
     def runs(self) -> Runs:
@@ -206,7 +211,7 @@ def fit(
         groups=getattr(data, "groups", ()) or getattr(law, "groups", ()),
         provenance=dict(getattr(data, "provenance", {})),
         seconds={"total": time.perf_counter() - clock},
-        table_remarks=remarks_on(data, seen, optimum.model.law, predicted, len(problem.split.names()), fixed),
+        table_remarks=remarks_on(data, seen, optimum.model, predicted, len(problem.split.names()), fixed),
         restarts=restarts(solid, z[1:], found, best),
     )
 

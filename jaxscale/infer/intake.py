@@ -8,10 +8,13 @@ import numpy as np
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.runs import Runs, Table, named_runs
+from jaxscale.infer.exact import vanish
 from jaxscale.infer.held import against, check_edges
 from jaxscale.infer.misfit import misfit
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.unused import unused
+from jaxscale.objectives.likelihood import Likelihood
+from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.residual import LogResidual
 
@@ -65,19 +68,26 @@ def check_count(problem: FitProblem) -> None:
 
 
 def remarks_on(
-    data: Runs | Table, runs: Runs, law: AbstractLaw, predicted: np.ndarray, free: int, held: Iterable[str]
+    data: Runs | Table, runs: Runs, model: Model, predicted: np.ndarray, free: int, held: Iterable[str]
 ) -> tuple[str, ...]:
     """What is to be said of the runs, as sentences: the table's own remarks, what has no say, what contradicts the law.
 
-    `law` is the fitted one, of `free` parameters and others `held`; `predicted` (n,) is what it says of the runs.
+    `model` is the fitted one, of `free` parameters and others `held`; `predicted` (n,) is what it says of the runs.
     """
-    rows = rows_of(data)
+    rows, law = rows_of(data), model.law
+    said = against(law, runs, held, rows)
+    if vanish(runs, predicted) and not isinstance(model.objective, Likelihood):  # which has no optimum there
+        said += (
+            "The residuals vanish: the law passes through every run to rounding, and runs without noise say nothing "
+            "about an error; an interval of them is rounding.",
+        )
+    elif not said:  # of what a held value does not explain
+        said = misfit(runs, predicted, free, losses=signature(law).output.unit == "nats").remarks(rows)
     return (
         *getattr(data, "remarks", ()),
         *unused(data, law, np.asarray(runs.noise)[_counted(runs)]),
         *_unreached(law, runs),
-        *misfit(runs, predicted, free, losses=signature(law).output.unit == "nats").remarks(rows),
-        *against(law, runs, held, rows),
+        *said,
     )
 
 

@@ -91,7 +91,7 @@ def residuals(fit: Fit, predicted: np.ndarray, study: Study | None) -> dict[str,
 def uncertainty(fit: Fit, ensemble: Ensemble) -> dict[str, Any]:
     """How draws were made, of which units, how many failed, and what they say."""
     kind, _, how = ensemble.method.partition(":")
-    summary = ensemble_record(ensemble)
+    summary = ensemble_record(fit, ensemble)
     resamples = kind in ("bootstrap", "bagged")
     drawn = resampled(fit.problem.runs)
     rows = int(np.sum(np.asarray(fit.runs.weight) > 0))

@@ -104,6 +104,12 @@ def remarks(found: Outlook, test: Tested | None, made: Outlined | None) -> list[
     said += [
         f"Passed over: {r.label} errs less inside the runs ({r.score:.2%}); it {r.doubt}." for r in passed_over(found)
     ]
+    best = found.ranking[0]
+    if best.label == found.chosen and best.doubt:
+        said.append(
+            f"Chosen for want of another: {best.label} {best.doubt}; the runs are too few to try the laws that have an "
+            "irreducible loss. Read its forecasts as hopeful, and add runs."
+        )
     for outlined in (made, None if test is None else test.outlined):
         said += outlined.remarks() if outlined is not None else ()
     return list(dict.fromkeys(said))

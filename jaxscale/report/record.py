@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
-from jaxscale.infer.edges import edge_remarks
-from jaxscale.infer.ensemble import Ensemble
+from jaxscale.infer.edges import edge_remarks, params_on_edges
+from jaxscale.infer.ensemble import Ensemble, quantile_table
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import Forecast, ensemble_doubts
 from jaxscale.infer.resample import independent
@@ -81,7 +81,7 @@ def fit_record(
             "certificate": certificate,
             "identifiability": dataclasses.asdict(fit.identifiability),
             "bootstrap": None,
-            kind: None if ensemble is None else ensemble_record(ensemble),
+            kind: None if ensemble is None else ensemble_record(fit, ensemble),
             "runs": fit.count,
             "independent_runs": independent(fit.problem).units,
             "groups": list(fit.groups),
@@ -95,15 +95,18 @@ def fit_record(
     )
 
 
-def ensemble_record(ensemble: Ensemble) -> dict[str, Any]:
-    """`n, failed, method, quantiles, standard_errors`; the latter two null where fewer than two draws converged."""
+def ensemble_record(fit: Fit, ensemble: Ensemble) -> dict[str, Any]:
+    """`n, failed, method, quantiles, standard_errors`; the latter two null where fewer than two draws converged.
+
+    Draws at the edge of a support are put on it.
+    """
     enough = ensemble.size - ensemble.failed >= 2
     errors = {name: np.asarray(x).tolist() for name, x in ensemble.standard_errors().items()} if enough else None
     return {
         "n": ensemble.size,
         "failed": ensemble.failed,
         "method": ensemble.method,
-        "quantiles": ensemble.quantiles() if enough else None,
+        "quantiles": {n: quantile_table(x) for n, x in params_on_edges(fit, ensemble).items()} if enough else None,
         "standard_errors": errors,
     }
 

@@ -24,6 +24,7 @@ from jaxscale.report.planning import Planned
 from jaxscale.report.record import is_simulated, law_name, parameter_labels
 
 _LOW, _HIGH = 0.05, 0.95
+_HEAVY = 10.0  # times half the central 68 %, which is one standard deviation of a Gaussian
 
 
 class Plain(Table):
@@ -87,11 +88,18 @@ def parameter_table(fit: Fit, ensemble: Ensemble | None = None) -> Table:
             if spread is not None:
                 column = spread[:, i]
                 low, high = np.quantile(column, (_LOW, _HIGH))
-                cells = ["fixed", "", ""] if held else [f"{np.std(column, ddof=1):.2g}", estimate(low), estimate(high)]
+                cells = ["fixed", "", ""] if held else [f"{_spread(column):.2g}", estimate(low), estimate(high)]
             unit = d.spec.quantity.unit
             meaning = f"{d.spec.doc} (fixed)" if held else d.spec.doc
             made.add_row(next(labels), estimate(float(value)), *cells, unit, meaning)
     return made
+
+
+def _spread(column: np.ndarray) -> float:
+    """Standard deviation; where a few draws of very many powers of ten make it, half of the central 68 %."""
+    deviation = float(np.std(column, ddof=1))
+    low, high = np.quantile(column, (0.1587, 0.8413))
+    return deviation if deviation <= _HEAVY * (high - low) / 2 or high == low else float(high - low) / 2
 
 
 def reach_sentence(fit: Fit) -> str:

@@ -85,12 +85,14 @@ def _ratio(table: Reading) -> list[str]:
     middle, level = float(np.median(ratio)), _level_of(table, np.ones(len(ratio), bool))
     sized = table.columns["N"].max() > 10 * _SIZED
     if middle < _MIDDLE[0] or (middle < _NEAR[0] and level < _LOW_FOR[0] and sized):
+        other = "in another unit than stated" if "D" in table.stated else f"in thousands (D={D}[K])"
         return [
             f"Check N and D: half of the rows have under {middle:.2g} {usual}. Are N ({N}) and D ({D}) swapped, or is "
-            f"D in thousands (D={D}[K]), or not in tokens (D={D}[samples])?"
+            f"D {other}, or not in tokens (D={D}[samples])?"
         ]
     if middle > _MIDDLE[1] or (middle > _NEAR[1] and level < _LOW_FOR[1]):
-        return [f"Check N and D: half of the rows have over {middle:.2g} {usual}. Is N in thousands (N={N}[K])?"]
+        other = "their stated unit right" if {"N", "D"} & table.stated else f"N in thousands (N={N}[K])"
+        return [f"Check N and D: half of the rows have over {middle:.2g} {usual}. Is {other}?"]
     return []
 
 
@@ -99,6 +101,8 @@ def _unit_guess(table: Reading, ratio: float) -> str:
     symbol, off = ("N", ratio / 20) if ratio > 1 else ("D", 20 / ratio)
     letter = min(_SPELLED, key=lambda letter: abs(np.log(off / _SPELLED[letter][0])))
     name = table.name(symbol)
+    if symbol in table.stated:
+        return f"is the unit stated for {symbol} ({name!r}) or for the other one right?"
     return f"column {name!r} is probably in {_SPELLED[letter][1]}: write {symbol}={name}[{letter}]"
 
 
@@ -143,11 +147,11 @@ def _level(table: Reading) -> list[str]:
         if level > _LEVEL[1]:
             kind = f"in bits (loss={name}[bits])" if level < _PERPLEXED else f"a perplexity (loss={name}[ppl])"
             return [
-                f"Check the unit of the loss: {name} is {level:.2f} times what text models of these sizes have in nats "
+                f"Check the unit of the loss: {name} is {level:.2g} times what text models of these sizes have in nats "
                 f"per token (1.44 is nats to bits). Is it {kind}?"
             ]
         if level < _LEVEL[0]:
-            return [_small(name, f"{level:.2f} times what text models of these sizes have in nats per token")]
+            return [_small(name, f"{level:.2g} times what text models of these sizes have in nats per token")]
     if loss.max() < 1:
         return [_small(name, f"at most {loss.max():.3g}, less than text models have in nats per token")]
     return []

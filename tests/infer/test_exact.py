@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxscale import bootstrap, fit, gaussian
+from jaxscale import bootstrap, fit, gaussian, least_squares
 from jaxscale.core.errors import BadInput
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs
@@ -80,3 +80,14 @@ def test_an_ensemble_without_a_draw_is_refused_with_the_commonest_reason(fitted:
     one = eqx.tree_at(lambda e: e.code, empty, empty.code.at[1].set(jnp.int32(0)))
     assert one.ok().size == 1
     assert allocate(recipe, 1e21).N.shape == (3,)
+
+
+def test_vanishing_residuals_of_a_penalty_are_said() -> None:
+    """A penalty has an optimum there, but its intervals are rounding."""
+    rng = np.random.default_rng(3)
+    N, D = 10 ** rng.uniform(7, 9, 24), 10 ** rng.uniform(9, 11, 24)
+    loss = 1.7 + 400 * N**-0.34 + 410 * D**-0.28
+    for noise, said in ((0.0, True), (1e-3, False)):
+        seen = loss * np.exp(noise * rng.normal(size=24))
+        found = fit(Chinchilla(), Runs.of({"N": N, "D": D}, seen), least_squares(), starts=4)
+        assert any(r.startswith("The residuals vanish") for r in found.remarks) == said

@@ -94,3 +94,10 @@ def test_records_of_laws_state_units():
     assert made["inputs"] == list(signature(Chinchilla()).inputs)
     assert made["units"] == {"N": "params", "D": "tokens", "output": "nats"}
     assert made["cite"] == "hoffmann2022training"
+
+
+def test_a_standard_error_is_not_made_by_a_few_wild_draws():
+    rng = np.random.default_rng(2)
+    column = rng.standard_normal(4000)
+    assert text._spread(column) == pytest.approx(1, rel=0.05)  # of a Gaussian: its standard deviation
+    assert text._spread(np.append(column, 1e80)) == pytest.approx(1, rel=0.05)
