@@ -19,7 +19,7 @@ from jaxscale.core.law import AbstractLaw
 from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.importance import Importance
-from jaxscale.infer.lanes import CHAINS, Lanes, LaneSettings, lanes_per_call, posterior_lanes
+from jaxscale.infer.lanes import PSIS, Lanes, LaneSettings, lanes_per_call, posterior_lanes
 from jaxscale.infer.predictive import predictive, prior_draws
 from jaxscale.infer.problem import Resample
 from jaxscale.infer.rows import row_keys
@@ -74,7 +74,11 @@ def sbc(
 ) -> Ranks:
     """Ranks of parameters drawn from their priors."""
     likelihood = student_t() if likelihood is None else likelihood
-    settings = LaneSettings(Importance(draws=RANKS, proposals=2000, ess=RANKS / 2)) if settings is None else settings
+    settings = (
+        LaneSettings(importance=Importance(draws=RANKS, proposals=2000, ess=RANKS / 2))
+        if settings is None
+        else settings
+    )
     mode = template(law, runs, likelihood, seed)
     truth_key, noise_key, draw_key = jax.random.split(jax.random.key(seed), 3)
     truth = prior_draws(mode, simulations, truth_key)
@@ -83,7 +87,7 @@ def sbc(
     z = np.asarray(jax.jit(jax.vmap(lambda tree: Split(tree, split.free, split.size).vector()))(truth), np.float64)
     lanes = run_lanes(mode, targets, draw_key, settings, starts=z)
     ranks = np.sum(lanes.z < z[:, None, :], axis=1)
-    return Ranks(split.names(), ranks, lanes.ok, int(np.sum(lanes.engine == CHAINS)))
+    return Ranks(split.names(), ranks, lanes.ok, int(np.sum(lanes.engine != PSIS)))
 
 
 def template(law: AbstractLaw, runs: Runs, likelihood: Likelihood, seed: int = 0) -> Fit:

@@ -135,15 +135,15 @@ def coverage(noise: str, *, simulations: int = 400, bags: int = 50, seed: int = 
     found = []
     for suffix, likelihood in likelihoods.items():
         runs = Simulated(noise, likelihood, simulations, seed)
-        posterior = runs.lanes(simulations, LaneSettings(Importance(draws=500, proposals=1000)))
+        posterior = runs.lanes(simulations, LaneSettings(importance=Importance(draws=500, proposals=1000)))
         found.append(runs.judged(f"posterior (importance first){suffix}", posterior.z, posterior.ok))
         found.append(runs.judged(f"Laplace{suffix}", runs.laplace(posterior), posterior.ok))
         found.append(runs.judged(f"bootstrap (pairs){suffix}", *runs.bootstrap(simulations, 200)))
         few = simulations // 4
-        nuts = runs.lanes(few, LaneSettings(Importance(draws=500, rounds=0)))
+        nuts = runs.lanes(few, LaneSettings(engine="nuts", importance=Importance(draws=500)))
         found.append(runs.judged(f"posterior (NUTS){suffix}", nuts.z, nuts.ok))
         of, weights = runs.resampled(few, bags)
-        bagged = runs.lanes(few, LaneSettings(Importance(draws=40, proposals=400, ess=25.0)), weights, of)
+        bagged = runs.lanes(few, LaneSettings(importance=Importance(draws=40, proposals=400, ess=25.0)), weights, of)
         mixed = bagged.z.reshape(few, -1, bagged.z.shape[-1])
         found.append(runs.judged(f"BayesBag{suffix}", mixed, np.ones(few, bool)))
     return found

@@ -32,6 +32,10 @@ def sample(
     bagged: Annotated[
         str, typer.Option(metavar="N", help="Posteriors of N resamples of the runs as well; 0 for none.")
     ] = "0",
+    engine: Annotated[
+        str | None,
+        typer.Option(help="What draws the posteriors of --bagged: importance (default; faster on a CPU) or nuts."),
+    ] = None,
     folder: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where --bagged keeps finished chunks, to go on after a stop.")
     ] = None,
@@ -51,7 +55,7 @@ def sample(
     from jaxscale.cli import inputs, output
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, sampling, waiting
-    from jaxscale.cli.reading import joint, likelihood_of, whole
+    from jaxscale.cli.reading import engine_of, joint, likelihood_of, whole
     from jaxscale.core.errors import BadInput
     from jaxscale.report import bagging, posterior_summary, record, text
     from jaxscale.report.card import fit_card
@@ -64,6 +68,9 @@ def sample(
         raise BadInput("--bagged: expected 0 or at least 2 resamples, got 1; write it like 1000")
     if folder is not None and not lanes:
         raise BadInput("--folder: expected with --bagged, whose chunks it keeps, got it without; add --bagged 1000")
+    if engine is not None and not lanes:
+        raise BadInput("--engine: expected with --bagged, whose posteriors it draws, got it without; add --bagged 1000")
+    drawn_by = None if engine is None else engine_of(engine)
     whole(str(starts), "--starts", least=0)
     whole(str(seed), "--seed", least=0)
     output.check_target(json, "--json")
@@ -87,7 +94,7 @@ def sample(
             found = infer.sample_from(mode, key=seed, draws=length, chains=many, progress=tell)
         if lanes:
             with counting("posteriors of resamples", lanes) as count:
-                bags = infer.bag(mode, lanes, key=seed, folder=folder, progress=count)
+                bags = infer.bag(mode, lanes, key=seed, engine=drawn_by, folder=folder, progress=count)
         ensemble = found.ensemble if bags is None else bags.ensemble
     seconds = clock.seconds
     card = fit_card(mode, ensemble, study, seconds, seed=seed) if json is not None or save is not None else None

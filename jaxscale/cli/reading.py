@@ -2,6 +2,7 @@
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
+from jaxscale.infer.lanes import ENGINES, Engine
 from jaxscale.objectives import Pooled
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.parse import objective_from_name
@@ -31,6 +32,13 @@ def likelihood_of(text: str) -> Likelihood:
             "use student-t:5, gaussian or huber-density:1"
         )
     return chosen
+
+
+def engine_of(text: str) -> Engine:
+    """What draws bagged posteriors. Raises `BadInput`."""
+    if text not in ENGINES:
+        raise BadInput(f"--engine: expected one of {', '.join(ENGINES)}, got {text!r}")
+    return text
 
 
 def joint(

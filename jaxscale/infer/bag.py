@@ -9,7 +9,7 @@ where the posterior is far too narrow, not defined where $v^* < v$.
 
 import importlib.metadata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from jaxscale.infer.bootstrap import resamples
 from jaxscale.infer.chunks import Folder, fingerprint
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
-from jaxscale.infer.lanes import CHAINS, Lanes, LaneSettings, lanes_per_call, posterior_lanes
+from jaxscale.infer.lanes import PSIS, Engine, Lanes, LaneSettings, lanes_per_call, posterior_lanes
 from jaxscale.infer.posterior import models
 from jaxscale.infer.resample import AbstractScheme, Pairs, units
 from jaxscale.infer.rows import row_keys, unchanged
@@ -55,7 +55,7 @@ class Bagged:
 
     @property
     def failed(self) -> int:
-        """Lanes that passed the gates of neither engine; summaries leave them out."""
+        """Lanes that missed the gates both times; summaries leave them out."""
         return int(np.sum(~self.lanes.ok))
 
     @property
@@ -65,8 +65,8 @@ class Bagged:
 
     @property
     def by_nuts(self) -> int:
-        """Lanes that importance sampling could not do."""
-        return int(np.sum(self.lanes.engine == CHAINS))
+        """Lanes whose draws are those of chains: all with that engine, else those that importance sampling failed."""
+        return int(np.sum(self.lanes.engine != PSIS))
 
     @cached_property
     def model(self) -> Model:
@@ -102,8 +102,8 @@ class Bagged:
         found = []
         if not self.passed:
             found.append(
-                f"Bagged posterior not converged: {self.failed} of {self.size} lanes passed the gates of neither "
-                "engine and are left out; draw longer chains, or fix a parameter that the runs do not determine."
+                f"Bagged posterior not converged: {self.failed} of {self.size} lanes missed the gates both "
+                "times and are left out; draw longer chains, or fix a parameter that the runs do not determine."
             )
         index = self.mismatch()
         worst = max(index, key=lambda name: np.nan_to_num(index[name], nan=-np.inf))
@@ -122,6 +122,7 @@ def bag(
     *,
     key: PRNGKeyArray | int = 0,
     scheme: AbstractScheme | None = None,
+    engine: Engine | None = None,
     settings: LaneSettings | None = None,
     folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -131,6 +132,8 @@ def bag(
     **Arguments:**
 
     - `scheme`: `Pairs()` by default; units are the runs' clusters, drawn within groups.
+    - `engine`: "importance" (that of `settings` by default), the faster one on a CPU, or "nuts": four chains of every
+      resample, all side by side on an accelerator. Both give the same posteriors to their Monte-Carlo error.
     - `folder`: where finished chunks are kept; a run that was killed, started again with the same arguments, goes on
       from there and gives the same numbers to the last bit. A larger `n` adds to what is there.
     - `progress`: called with (lanes done, n) after each chunk.
@@ -142,6 +145,7 @@ def bag(
     if n < 2:
         raise BadInput(f"bag: expected at least 2 resamples, got {n}; 50 to 100 are the least that is useful")
     settings = LaneSettings() if settings is None else settings
+    settings = settings if engine is None else replace(settings, engine=engine)
     scheme = (Pairs() if scheme is None else scheme).ready(mode.problem)
     key = jax.random.key(key) if isinstance(key, int) else key
     rows, drawn = lanes_per_call(mode.problem, settings), units(mode.problem.runs)

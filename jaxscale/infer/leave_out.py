@@ -66,7 +66,7 @@ def score_left_out(
 
     One posterior per mask, all in one batch. A row is nan throughout where its posterior failed its gates.
     """
-    settings = LaneSettings(Importance(draws=500, proposals=1000)) if settings is None else settings
+    settings = LaneSettings(importance=Importance(draws=500, proposals=1000)) if settings is None else settings
     rows, count = lanes_per_call(fit.problem, settings), fit.count
     weight = np.asarray(fit.problem.runs.weight)
     found = np.full(masks.shape, np.nan)

@@ -25,7 +25,7 @@ def rows_per_call(problem: FitProblem, most: int = _ROWS, budget: int = _BYTES) 
 
     At most `most`, and as many as `budget` bytes hold at one number per run; a multiple of the number of devices.
     """
-    devices = jax.device_count()
+    devices = jax.local_device_count()
     rows = max(1, min(most, budget // (problem.runs.size * problem.runs.target.dtype.itemsize)))
     return -(-rows // devices) * devices
 
@@ -45,7 +45,7 @@ def solve_rows(
 ) -> Solutions:
     """Solve the first `stop` rows from starts y in the chart; solutions come in the problem's own coordinates."""
     lanes = lanes_for(
-        problem.runs.size, y.shape[1], y.shape[0] // jax.device_count(), problem.runs.target.dtype.itemsize
+        problem.runs.size, y.shape[1], y.shape[0] // jax.local_device_count(), problem.runs.target.dtype.itemsize
     )
     return _solve(Charted(problem, chart), y, context, jnp.asarray(stop, jnp.int32), solver, lanes)
 

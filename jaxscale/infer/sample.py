@@ -15,7 +15,7 @@ from jaxscale.core.law import AbstractLaw
 from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.diagnosis import Diagnosis, Gates, diagnose
 from jaxscale.infer.fit import Fit, fit
-from jaxscale.infer.nuts import NUTS, Draws, bent, run, unchart
+from jaxscale.infer.nuts import DENSE, NUTS, SPREAD, Draws, bent, run, unchart
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.problem import FitProblem
 from jaxscale.objectives.likelihood import Likelihood, student_t
@@ -23,9 +23,7 @@ from jaxscale.solve.chart import Chart, whitener
 from jaxscale.solve.curved import CurvedChart, straight
 
 NEAR = 7.0  # an optimum of less than a thousandth of the best one's mass (as Laplace has it) is not worth a chain
-_SPREAD = 2.0  # of the starts, in posterior standard deviations: R-hat wants them over-dispersed
-# At 0.95 a few of 16,000 transitions still diverged where E may be almost nothing.
-_DENSE, _THIN = NUTS(warmup=1000, dense=True, target=0.99, depth=10), 4
+_THIN = 4  # of the draws without the bend
 
 type Progress = Callable[[str, int, int, int], None]
 
@@ -92,12 +90,12 @@ def sample_from(
     if settings is None and not verdict.passed and verdict.rough:
         engine, thin, chart = "nuts:dense", _THIN, straight(chart.chart)
         y = jnp.asarray([_row(chart, i).inverse(last) for i, last in enumerate(z[:, -1])], y.dtype)
-        found, step = _draw(mode.problem, chart, y, second, thin * draws, _DENSE, engine, progress)
-        z, verdict = _judged(chart, found, names, _DENSE, gates, thin)
+        found, step = _draw(mode.problem, chart, y, second, thin * draws, DENSE, engine, progress)
+        z, verdict = _judged(chart, found, names, DENSE, gates, thin)
     return Posterior(
         fit=mode,
         z=z,
-        stats={name: x[:, thin - 1 :: thin] for name, x in _stats(found).items()},
+        stats={name: x[:, thin - 1 :: thin] for name, x in found.stats().items()},
         step_size=step,
         diagnosis=verdict,
         engine=engine,
@@ -116,7 +114,7 @@ def _judged(
 ) -> tuple[np.ndarray, Diagnosis]:
     """The draws that are kept, in the coordinates that have names, and the verdict on them and on every transition."""
     z = np.asarray(unchart(chart, jnp.asarray(found.y[:, thin - 1 :: thin])))
-    return z, diagnose(z.astype(np.float64), names, _stats(found), settings.depth, gates)
+    return z, diagnose(z.astype(np.float64), names, found.stats(), settings.depth, gates)
 
 
 def _optima(mode: Fit) -> tuple[CurvedChart, np.ndarray]:
@@ -149,7 +147,7 @@ def _starts(mode: Fit, chains: int, key: PRNGKeyArray) -> tuple[CurvedChart, Arr
     chart = jax.tree.map(lambda x: x[of], optima)
     away = jax.random.normal(key, chart.chart.centre.shape, chart.chart.centre.dtype)
     # Far out a density may underflow; then start nearer.
-    tries = [size * away for size in (_SPREAD, 0.5 * _SPREAD, 0.1 * _SPREAD, 0.0)]
+    tries = [size * away for size in (SPREAD, 0.5 * SPREAD, 0.1 * SPREAD, 0.0)]
     usable = np.stack([np.isfinite(_potential(mode.problem, chart, y)) for y in tries])
     return chart, jnp.stack(tries)[np.argmax(usable, axis=0), np.arange(chains)], tuple(of.tolist())
 
@@ -167,8 +165,3 @@ def _draw(
     total = settings.warmup + draws
     tell = None if progress is None else lambda done, divergent: progress(engine, done, total, divergent)
     return run(problem, chart, None, y, jax.random.split(key, y.shape[0]), draws, settings, progress=tell)
-
-
-def _stats(found: Draws) -> dict[str, np.ndarray]:
-    names = ("potential", "energy", "accept", "steps", "diverging")
-    return {name: np.asarray(getattr(found, name)) for name in names}

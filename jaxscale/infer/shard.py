@@ -1,4 +1,7 @@
-"""Where the strategy of running many solves is chosen: one queue per device, no communication."""
+"""Where the strategy of running many solves is chosen: one queue per device, no communication.
+
+Devices are those of this process: where JAX runs in several, each does the work that it was given and none waits.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +20,7 @@ def over_devices[T](run: Callable[[Any, Any, Int[Array, ""]], T], shared: Any, r
     `stop` count. What `run` makes of a row must depend on that row alone: then the result, in the order of
     the rows, does not depend on the number of devices.
     """
-    devices = jax.devices()
+    devices = jax.local_devices()
     if len(devices) == 1:
         return run(shared, rows, stop)
     mesh, count = Mesh(np.array(devices), ("draw",)), len(devices)

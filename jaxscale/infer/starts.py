@@ -31,7 +31,7 @@ def first_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray
     points = _unit_points(dimension, count, seed) if count else np.full((0, dimension), 0.5)
     points = np.concatenate([np.full((1, dimension), 0.5), points])
     # Rows past the last point only make the number of rows one that devices share in whole batches.
-    extra = -len(points) % (_BATCH * jax.device_count())
+    extra = -len(points) % (_BATCH * jax.local_device_count())
     padded = np.concatenate([points, np.repeat(points[-1:], extra, axis=0)])
     rows = jnp.asarray(padded, problem.runs.target.dtype), jnp.asarray(np.arange(len(padded)) == 0)
     z, value = jax.tree.map(lambda x: np.asarray(x)[: len(points)], _screen(_thinned(problem), rows))

@@ -12,7 +12,7 @@ from rich.console import Console
 from jaxscale import infer
 from jaxscale.cli import progress
 from jaxscale.infer.diagnosis import Gates
-from jaxscale.infer.lanes import CHAINS, PSIS, Lanes
+from jaxscale.infer.lanes import PSIS, RESCUE, Lanes
 from jaxscale.report.store import load
 
 from .conftest import MAPS, invoke, refused
@@ -34,12 +34,15 @@ def power_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def twice_as_wide(mode: infer.Fit, n: int, *, key: int, folder: str | None, progress: object) -> infer.Bagged:
+def twice_as_wide(
+    mode: infer.Fit, n: int, *, key: int, engine: str | None, folder: str | None, progress: object
+) -> infer.Bagged:
     """Lanes from a normal of twice the plain one's standard deviation: what takes long is tested beside `bag`.
 
     The first lane went to NUTS and failed.
     """
     assert key == 0
+    assert engine == "importance"
     assert Path(str(folder)).name == "chunks"
     rng, centre = np.random.default_rng(0), np.asarray(mode.problem.split.vector(), float)
     root = np.linalg.inv(np.linalg.cholesky(mode.hessian))
@@ -49,7 +52,7 @@ def twice_as_wide(mode: infer.Fit, n: int, *, key: int, folder: str | None, prog
         bad = (np.arange(m) == 0) & failed
         z = centre + width * rng.standard_normal((m, DRAWS, p)) @ root
         flat, wide = np.zeros(m), np.zeros((m, p))
-        return Lanes(z, wide, wide, ~bad, np.where(bad, CHAINS, PSIS), flat, wide, flat, flat.astype(int))
+        return Lanes(z, wide, wide, ~bad, np.where(bad, RESCUE, PSIS), flat, wide, flat, flat.astype(int))
 
     return infer.Bagged(mode, lanes(n, 2.0, True), lanes(1, 1.0, False), "pairs")
 
@@ -62,7 +65,7 @@ def sampled(power_csv: Path, tmp_path_factory: pytest.TempPathFactory):
     answer, kept = folder / "answer.json", folder / "posterior.nc"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(infer, "bag", twice_as_wide)
-        bagged = ("--bagged", "8", "--folder", folder / "chunks")
+        bagged = ("--bagged", "8", "--engine", "importance", "--folder", folder / "chunks")
         result = invoke("sample", power_csv, *POWER, *SHORT, *bagged, "--json", answer, "--save", kept)
     return result, json.loads(answer.read_text()), kept
 

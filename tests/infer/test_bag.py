@@ -16,9 +16,10 @@ from jaxscale.infer.bag import Bagged, bag
 from jaxscale.infer.bootstrap import resamples
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.importance import Importance
-from jaxscale.infer.lanes import LaneSettings
+from jaxscale.infer.lanes import ENGINES, Engine, LaneSettings
 from jaxscale.infer.resample import Pairs, units
-from jaxscale.objectives.likelihood import gaussian
+from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.objectives.likelihood import gaussian, student_t
 from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.objectives.residual import RawResidual
 
@@ -69,16 +70,20 @@ def variances(mode: Fit, n: int, key: int) -> tuple[np.ndarray, np.ndarray, np.n
     return plain, np.mean(own + away**2, axis=0), error
 
 
-def test_the_mixture_of_the_posteriors(conjugate: Any, bagged: Bagged) -> None:
-    assert (bagged.size, bagged.failed, bagged.by_nuts, bagged.scheme) == (N, 0, 0, "pairs")
+@pytest.mark.parametrize("engine", ["importance", "nuts"])
+def test_the_mixture_of_the_posteriors(conjugate: Any, bagged: Bagged, engine: Engine) -> None:
+    chains = engine == "nuts"
+    bagged = bag(conjugate.mode, N, key=3, engine=engine) if chains else bagged
+    assert (bagged.size, bagged.failed, bagged.by_nuts, bagged.scheme) == (N, 0, N if chains else 0, "pairs")
     assert bagged.passed
     mean, covariance = lane_moments(conjugate.mode, N, 3)
     own = np.diagonal(covariance, axis1=1, axis2=2)
     away = bagged.lanes.z.astype(np.float64).mean(axis=1) - mean
-    far = away / np.sqrt(own / bagged.lanes.ess)
+    effective = np.minimum(bagged.lanes.ess, bagged.lanes.z.shape[1])  # of the draws kept
+    far = away / np.sqrt(own / effective)
     # 180 means: the largest of as many normals is below this with all but 1e-4 of the probability.
     assert np.max(np.abs(far)) < 5.2
-    assert np.all(np.abs(away.mean(axis=0)) < MCSE * np.sqrt(np.mean(own / bagged.lanes.ess, axis=0) / N))
+    assert np.all(np.abs(away.mean(axis=0)) < MCSE * np.sqrt(np.mean(own / effective, axis=0) / N))
     _, wide, error = variances(conjugate.mode, N, 3)
     found = np.var(bagged.lanes.z.astype(np.float64).reshape(-1, 2), axis=0)
     assert np.all(np.abs(found - wide) < MCSE * error)
@@ -178,7 +183,7 @@ def test_a_folder_goes_on_from_what_is_there(conjugate: Any, bagged: Bagged, tmp
 
 
 def test_a_folder_of_another_run_is_refused(conjugate: Any, tmp_path: Path) -> None:
-    folder, fewer = tmp_path / "chunks", LaneSettings(Importance(draws=100))
+    folder, fewer = tmp_path / "chunks", LaneSettings(importance=Importance(draws=100))
     bag(conjugate.mode, 2, key=3, folder=folder)
     moved = refitted(conjugate, columns(conjugate.mode)[1] + 0.125, SIGMA)
     for mode, key, settings, differs in (
@@ -191,7 +196,39 @@ def test_a_folder_of_another_run_is_refused(conjugate: Any, tmp_path: Path) -> N
 
 
 def test_bad_settings(conjugate: Any) -> None:
+    with pytest.raises(BadInput, match="engine: expected one of importance, nuts, got 'hmc'"):
+        bag(conjugate.mode, 2, engine="hmc")  # pyright: ignore[reportArgumentType]
     with pytest.raises(BadInput, match="expected at least 2 resamples, got 1"):
         bag(conjugate.mode, 1)
     with pytest.raises(BadInput, match="expected a fit made with prior=True"):
         bag(replace(conjugate.mode, problem=replace(conjugate.mode.problem, prior=False)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_engines_agree_on_a_scaling_law(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 resamples of 40 simulated runs, the same for both: chains pass their gates in 99 % of them."""
+    monkeypatch.setattr(importlib.import_module("jaxscale.infer.bag"), "lanes_per_call", lambda *_: 100)
+    rng = np.random.default_rng(seed)
+    n, d = (x.ravel() for x in np.meshgrid(np.geomspace(5e7, 5e9, 8), np.geomspace(2e9, 2e11, 5)))
+    truth = Chinchilla(E=1.8, A=400.0, B=1100.0, alpha=0.34, beta=0.37)
+    loss = np.asarray(truth(N=n, D=d)) * np.exp(0.003 * rng.standard_t(5, len(n)))
+    mode = fit(Chinchilla(), Runs.of({"N": n, "D": d}, loss), student_t(5), prior=True)
+    first, second = (bag(mode, 100, key=seed, engine=engine) for engine in ENGINES)
+    assert second.by_nuts == 100
+    assert second.failed <= 1
+    both = first.lanes.ok & second.lanes.ok
+    means, errors = [], []
+    for lanes in (first.lanes, second.lanes):
+        z = lanes.z.astype(np.float64)
+        means.append(z.mean(axis=1))
+        errors.append(z.var(axis=1, ddof=1) / np.minimum(lanes.ess, z.shape[1]))
+    far = ((means[0] - means[1]) / np.sqrt(errors[0] + errors[1]))[both]
+    # The square of each has mean 1, as effective sizes say, and variance 2.
+    assert np.all(np.mean(far**2, axis=0) < 1 + MCSE * np.sqrt(2 / both.sum()))
+    assert np.all(np.abs(np.mean(far, axis=0)) < MCSE / np.sqrt(both.sum()))
+    wide = [np.std(b.lanes.z[both].astype(np.float64).reshape(-1, far.shape[1]), axis=0) for b in (first, second)]
+    # Lanes are the same resamples: what is left is the draws' own error, of no less than the gate's effective size.
+    np.testing.assert_allclose(
+        wide[1] / wide[0], 1, atol=MCSE * np.sqrt(1 / (LaneSettings().importance.ess * both.sum()))
+    )

@@ -16,7 +16,7 @@ from jaxscale.core.runs import Runs
 from jaxscale.infer.diagnosis import Gates
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.importance import Importance
-from jaxscale.infer.lanes import CHAINS, PSIS, Lanes, LaneSettings, posterior_lanes
+from jaxscale.infer.lanes import CHAINS, PSIS, RESCUE, Lanes, LaneSettings, posterior_lanes
 from jaxscale.infer.problem import Resample
 from jaxscale.infer.psis import khat_limit
 from jaxscale.objectives.likelihood import gaussian
@@ -27,7 +27,7 @@ MCSE = 4
 ROWS, SIGMA = 8, 0.1
 PRIOR_MEAN, PRIOR_SD = np.array([5.0, 0.1]), np.array([1.0, 1.0])  # as Bent declares
 PRIOR_PRECISION = np.diag(PRIOR_SD**-2)
-CHAINS_ONLY = LaneSettings(Importance(rounds=0))
+CHAINS_ONLY = LaneSettings(engine="nuts")
 KEYS = jax.random.split(jax.random.key(3), ROWS)
 X = np.random.default_rng(5).uniform(-2, 2, 24).astype(np.float32).astype(float)
 DESIGN = np.stack([np.ones_like(X), X], axis=1)
@@ -105,7 +105,7 @@ def inflation(moment: int, df: int = 7) -> float:
 
 def test_importance_sampling_has_the_moments_of_the_closed_form(straight: Fit) -> None:
     settings = Importance()
-    found = drawn(straight, WEIGHT, TARGET, LaneSettings(settings))
+    found = drawn(straight, WEIGHT, TARGET, LaneSettings(importance=settings))
     assert np.all(found.ok)
     assert np.all(found.engine == PSIS)
     assert np.all(found.khat < khat_limit(settings.proposals))
@@ -135,7 +135,7 @@ def test_nuts_has_the_moments_of_the_closed_form(straight: Fit) -> None:
     found = drawn(straight, WEIGHT, TARGET, CHAINS_ONLY)
     assert np.all(found.ok)
     assert np.all(found.engine == CHAINS)
-    assert np.all(np.isinf(found.khat))
+    assert np.all(np.isnan(found.khat))
     assert np.all(found.rhat < CHAINS_ONLY.gates.rhat)
     z, draws = standardised(found), CHAINS_ONLY.importance.draws
     # Every eighth draw of the chains: no less independent than the chains' effective size says.
@@ -172,9 +172,9 @@ MERGED = range(4, ROWS)  # lanes whose second mode, if any, is not cut off
 
 
 def test_later_rounds_agree_with_quadrature(bent: Fit) -> None:
-    once = drawn(bent, ALIKE, CURVED_TARGET, LaneSettings(Importance(rounds=1)))
+    once = drawn(bent, ALIKE, CURVED_TARGET, LaneSettings(importance=Importance(rounds=1)))
     found = drawn(bent, ALIKE, CURVED_TARGET, LaneSettings())
-    assert (once.engine[4], found.engine[4]) == (CHAINS, PSIS)  # the curvature of one mode does not show the other
+    assert (once.engine[4], found.engine[4]) == (RESCUE, PSIS)  # the curvature of one mode does not show the other
     assert np.all(found.ok[MERGED])
     assert np.all(misses(found, MERGED) < MCSE)
     # Where the first round was trusted, it is the last.
@@ -213,16 +213,16 @@ def test_a_failed_lane_is_marked_and_kept(straight: Fit) -> None:
     good, found = (drawn(straight, WEIGHT, y, LaneSettings()) for y in (TARGET, target))
     rest = np.arange(ROWS) != 2
     assert found.ok.tolist() == rest.tolist()
-    assert found.engine[2] == CHAINS
+    assert found.engine[2] == RESCUE
     assert found.z.shape == good.z.shape
     for mine, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(good), strict=True):
         np.testing.assert_array_equal(mine[rest], theirs[rest])
 
 
 def test_gates_of_both_engines_decide(straight: Fit) -> None:
-    strict = LaneSettings(Importance(ess=1e9), gates=Gates(ess=1e9))
+    strict = LaneSettings(importance=Importance(ess=1e9), gates=Gates(ess=1e9))
     found = drawn(straight, WEIGHT, TARGET, strict, count=2)
     assert not np.any(found.ok)
-    assert np.all(found.engine == CHAINS)
+    assert np.all(found.engine == RESCUE)
     assert np.all(np.isfinite(found.khat))  # of the importance sampling that came first
     assert np.all(np.isfinite(found.z))
