@@ -54,7 +54,7 @@ def ladders() -> Mapping[str, Callable[[], Study]]:
         "Datablations, one epoch": partial(load, "datablations_c4", where="unique_tokens >= tokens", mapping=PLAIN),
         **_each("Gemstones", "gemstones", "subset", ("hot", "cool_end", "lr_ablation_hot")),
         **_porian(),
-        "Misfitting, best rate": lambda: best(file("misfitting", where="is_final == 1", allow_duplicates=True)),
+        "Misfitting, best rate": lambda: best(file("misfitting", where="is_final == 1")),
         "OPT": partial(file, "opt_trajectories", run_id="model_size"),
         "Step Law, best of a cell": lambda: best(load("steplaw_dense", mapping=PLAIN)),
         "OLMo ladder": lambda: last(file("olmo_ladder", loss="loss_c4"), "run"),
@@ -81,21 +81,13 @@ def file(
     params: str = "params",
     tokens: str = "tokens",
     loss: str = "loss",
-    allow_duplicates: bool = False,
 ) -> Study:
     """A table of the data folder that is not registered. Raises `BadInput` without a folder."""
     folder = os.environ.get("JAXSCALE_DATA_DIR")
     if not folder:
         raise BadInput("JAXSCALE_DATA_DIR: expected the folder of public measurements, got none; the ladders are there")
     mapping = _of(params=params, tokens=tokens, loss=loss)
-    return Study.read(
-        Path(folder) / slug / "data.csv",
-        mapping,
-        name=slug,
-        where=where,
-        run_id=run_id,
-        allow_duplicates=allow_duplicates,
-    )
+    return Study.read(Path(folder) / slug / "data.csv", mapping, name=slug, where=where, run_id=run_id)
 
 
 def best(study: Study) -> Study:

@@ -4,7 +4,7 @@ Rows are counted from 1 in the table as its owner has it (the header is no row),
 owner's names. Nothing here drops or repairs a value.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -96,18 +96,6 @@ def non_negative(name: str, values: np.ndarray, rows: Rows, role: str) -> None:
 
 def _filterable(name: str) -> str:
     return name if name.isidentifier() else f"`{name}`"
-
-
-def distinct(keys: Sequence[np.ndarray], names: Sequence[str], rows: Rows) -> None:
-    """Refuses two rows that agree in every key."""
-    seen: dict[tuple[object, ...], int] = {}
-    for i, key in enumerate(zip(*keys, strict=True)):
-        if key in seen:
-            raise BadInput(
-                f"row {rows[i]}: expected different runs, got the same {', '.join(names)} as in row {rows[seen[key]]}; "
-                "drop one of the two, or allow duplicates (allow_duplicates=True) if both are real"
-            )
-        seen[key] = i
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Dataset:
     - `sha256`: of the tidy table as a file, `<folder>/<slug>/data.csv`.
     - `mapping`, `where`, `group`, `run_id`, `n_convention`: how the tidy table becomes a `Study`; `where` leaves
       out rows that are no run (missing losses, step 0) and is always recorded.
-    - `allow_duplicates`: the source itself repeats rows; `note` says how many.
+    - `duplicates`: as in `Options`; "keep" where the source repeats rows and is read as it stands.
     - `note`: what a reader must know before fitting; `downloaded_note`: what only the downloaded table lacks.
     """
 
@@ -49,7 +49,7 @@ class Dataset:
     group: Sequence[str] | None = None
     run_id: Sequence[str] | None = None
     n_convention: str = "undeclared"
-    allow_duplicates: bool = False
+    duplicates: str = "once"
     note: str = ""
     downloaded_note: str = ""
 

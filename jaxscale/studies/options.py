@@ -17,6 +17,8 @@ class Options:
     - `n_convention`: "with embeddings", "without embeddings", or a column of these.
     - `tokens_per_byte`, `tokens_per_character`: a number or a column, for losses per byte or character.
     - `target`: symbol of what the law predicts.
+    - `duplicates`: "once" counts copies of a whole row once and keeps rows that are equal in what is mapped only,
+      "keep" keeps copies too, "refuse" refuses both; whatever is found is said.
     - `name`, `source`, `licence`, `provenance`: what is kept with the numbers. Facts by the name of a question of the
       fit card (`tuning`, `batch_size`, `training_data`, ...) answer it.
     """
@@ -30,7 +32,7 @@ class Options:
     tokens_per_byte: float | str | None = None
     tokens_per_character: float | str | None = None
     target: str = "loss"
-    allow_duplicates: bool = False
+    duplicates: str = "once"
     name: str | None = None
     source: str | None = None
     licence: str = "undeclared"

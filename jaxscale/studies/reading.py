@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies import checks, convert, sanity
+from jaxscale.studies import checks, convert, duplicates, sanity
 from jaxscale.studies.aliases import resolve
 from jaxscale.studies.options import Names, Options
 from jaxscale.studies.sheet import Sheet, labels
@@ -19,7 +19,10 @@ from jaxscale.studies.units import split_unit
 def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict[str, Any]:
     """The fields of a `Study`. Raises `BadInput`, one sentence that names row, column, value and remedy."""
     table = read_table(data)
+    duplicates.check_way(options.duplicates)
     sheet = Sheet(table, options.where)
+    if options.duplicates == "once":
+        duplicates.count_once(sheet)
     if not mapping:
         mapping, remarks = resolve(table, options.target)
         sheet.remarks.extend(remarks)
@@ -33,8 +36,8 @@ def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict
     convention = options.n_convention
     n_column = sheet.table.get(convention) if convention else None
     keys = [*columns.values(), group, *([cluster] if runs else [])]
-    if not options.allow_duplicates:
-        checks.distinct(keys, list(columns) + (["group"] if groups else []) + (["run"] if runs else []), sheet.rows)
+    named = [*columns, *(["group"] if groups else []), *(["run"] if runs else [])]
+    duplicates.equal_rows(sheet, keys, named, refuse=options.duplicates == "refuse")
     _remark(sheet, columns, names, groups, group, bool(runs))
     stated = frozenset(s for s, n in names.items() if split_unit(mapping[s])[1] is not None or sheet.suffixed(n))
     read = sanity.Reading(columns, names, sheet.rows, stated, options.target, unit_of, group, runs_known=bool(runs))

@@ -53,7 +53,7 @@ def load(
             "group": data.group,
             "run_id": data.run_id,
             "n_convention": data.n_convention,
-            "allow_duplicates": data.allow_duplicates,
+            "duplicates": data.duplicates,
             "source": origin,
             "licence": data.licence,
             "provenance": {"sha256": digest, "citation": data.citation}

@@ -25,8 +25,12 @@ class Sheet:
             mask = mask_of(where, table)
             if not mask.any():
                 raise BadInput(f"where: no row of {total} fulfils {where!r}; loosen the filter")
-            self.table, self.rows = {name: column[mask] for name, column in table.items()}, self.rows[mask]
-            self.exclusions = Exclusion(len(self.rows), total, where).after()
+            self.keep(mask, where)
+
+    def keep(self, mask: np.ndarray, rule: str) -> None:
+        """Leave out the rows where `mask` is false, by a rule that is recorded."""
+        self.exclusions = Exclusion(int(mask.sum()), len(self.rows), rule).after(self.exclusions)
+        self.table, self.rows = {name: column[mask] for name, column in self.table.items()}, self.rows[mask]
 
     def locate(self, text: str, role: str) -> tuple[str, str | None]:
         """Column and unit of `"column[unit]"`. Raises `BadInput` where there is no such column."""

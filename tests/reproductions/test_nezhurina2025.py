@@ -32,9 +32,7 @@ def frontiers(data_dir: Path) -> dict[str, Study]:
     path = data_dir / "laion_clip_mammut_seg" / "data.csv"
     frontiers = {}
     for family in FAMILIES:
-        study = Study.read(
-            path, {"C": "flops[FLOP]", "loss": "miou_ade20k"}, where=f"family == '{family}'", allow_duplicates=True
-        )
+        study = Study.read(path, {"C": "flops[FLOP]", "loss": "miou_ade20k"}, where=f"family == '{family}'")
         C, error = study.columns["C"], 1 - study.columns["loss"]
         order = np.lexsort((error, C))
         best = np.minimum.accumulate(error[order])

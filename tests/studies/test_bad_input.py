@@ -62,8 +62,12 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     "perplexity as nats": (table({**ND, "loss": "loss[nats]"}, loss=[33.0, 22.0, 16.4]), ["perplexity", "loss[ppl]"]),
     "perplexity below one": (table({**ND, "loss": "loss[ppl]"}, loss=[33.0, 0.5, 16.4]), ["row 2", "above 1, got 0.5"]),
     "duplicate rows": (
-        table(N=[1e8, 2e8, 1e8], D=[2e9, 4e9, 2e9], C=[1.2e18, 4.8e18, 1.2e18], loss=[3.5, 3.1, 3.5]),
-        ["row 3", "as in row 1", "allow_duplicates"],
+        table(
+            {**ND, "C": "C"},
+            {"duplicates": "refuse"},
+            **{"N": [1e8, 2e8, 1e8], "D": [2e9, 4e9, 2e9], "C": [1.2e18, 4.8e18, 1.2e18], "loss": [3.5, 3.1, 3.5]},
+        ),
+        ["row 3", "the same N, D, loss, C as in row 1", '`duplicates="keep"`'],
     ),
     "empty table": (lambda: Study.read({"N": [], "loss": []}), ["empty table", "give it rows"]),
     "no columns": (lambda: Study.read({}), ["empty table"]),

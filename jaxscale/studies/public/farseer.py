@@ -46,7 +46,7 @@ DATASET = Dataset(
     tidy=tidy,
     mapping={"N": "params[params]", "D": "tokens[tokens]", "C": "flops[FLOP]", "loss": "loss[bpc]"},
     n_convention="without embeddings",
-    allow_duplicates=True,
+    duplicates="keep",
     note="the loss is in bits per character; fit on where=\"split == 'train'\", score on the rest; "
     "four rows of the grid occur twice in the source",
 )
