@@ -19,12 +19,16 @@ def compare(
     run_id: Annotated[
         str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to: left out as one.")
     ] = None,
+    duplicates: options.Duplicates = None,
+    tokens_per_byte: options.PerByte = None,
+    tokens_per_character: options.PerCharacter = None,
     draws: options.Draws = "1000",
     chains: options.Chains = "4",
     at: Annotated[
         list[str] | None, typer.Option(help="A point to predict by every law, as in N=70e9,D=1.4e12; may be repeated.")
     ] = None,
     starts: Annotated[int, typer.Option(help="Cold starts of the search for modes.")] = 32,
+    max_steps: options.MaxSteps = 200,
     seed: Annotated[int, typer.Option(help="Of starts and chains.")] = 0,
     json: options.Json = None,
 ) -> int:
@@ -35,16 +39,27 @@ def compare(
     from jaxscale.cli.progress import sampling, waiting
     from jaxscale.cli.reading import likelihood_of, whole
     from jaxscale.report import comparison, text
+    from jaxscale.solve.gauss_newton import GaussNewton
 
     length = whole(draws, "--draws", least=8, like=1000)
     many = whole(chains, "--chains", least=2, like=4)
     whole(str(starts), "--starts", least=0)
+    whole(str(max_steps), "--max-steps", least=1, like=1000)
     whole(str(seed), "--seed", least=0)
     output.check_target(json, "--json")
     chosen = likelihood_of(likelihood)
     models = inputs.laws_of(laws)
     points = inputs.points_of(at) if at else None
-    study = inputs.study_of(file, map or (), where, group=group, run_id=run_id)
+    study = inputs.study_of(
+        file,
+        map or (),
+        where,
+        group=group,
+        run_id=run_id,
+        duplicates=duplicates,
+        tokens_per_byte=tokens_per_byte,
+        tokens_per_character=tokens_per_character,
+    )
     inputs.check_laws(models, study, points)
 
     out = output.console(json)
@@ -52,7 +67,9 @@ def compare(
     with Clock() as clock:
         for label, model in models.items():
             with waiting(f"searching the modes of {label} on {len(study)} runs (the first time compiles)"):
-                mode = infer.fit(model, study, chosen, prior=True, starts=starts, seed=seed)
+                mode = infer.fit(
+                    model, study, chosen, prior=True, starts=starts, seed=seed, solver=GaussNewton(max_steps=max_steps)
+                )
             with sampling(label) as tell:
                 posteriors[label] = infer.sample_from(mode, key=seed, draws=length, chains=many, progress=tell)
         with waiting("leaving out each run, and all beyond each cut"):

@@ -26,9 +26,13 @@ def fit(
     run_id: options.RunId = None,
     weight: options.Weight = None,
     noise: options.Noise = None,
+    duplicates: options.Duplicates = None,
+    tokens_per_byte: options.PerByte = None,
+    tokens_per_character: options.PerCharacter = None,
     state: options.State = None,
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits; 0 for none.")] = "0",
     starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,
+    max_steps: options.MaxSteps = 200,
     seed: Annotated[int, typer.Option(help="Of starts and bootstrap.")] = 0,
     json: options.Json = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Keep the fit for `predict` and `plan`.")] = None,
@@ -45,6 +49,7 @@ def fit(
     from jaxscale.objectives.parse import objective_from_name
     from jaxscale.report import record, text
     from jaxscale.report.card import fit_card
+    from jaxscale.solve.gauss_newton import GaussNewton
 
     if partial is not None:
         raise BadInput(
@@ -53,6 +58,7 @@ def fit(
         )
     draws = whole(bootstrap, "--bootstrap", least=0)
     whole(str(starts), "--starts", least=0)
+    whole(str(max_steps), "--max-steps", least=1, like=1000)
     whole(str(seed), "--seed", least=0)
     output.check_target(json, "--json")
     output.check_saving(save, "--save")
@@ -60,14 +66,28 @@ def fit(
     chosen = objective_from_name(objective)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
-    study = inputs.study_of(file, map or (), where, state, group=group, run_id=run_id, weight=weight, noise=noise)
+    study = inputs.study_of(
+        file,
+        map or (),
+        where,
+        state,
+        group=group,
+        run_id=run_id,
+        weight=weight,
+        noise=noise,
+        duplicates=duplicates,
+        tokens_per_byte=tokens_per_byte,
+        tokens_per_character=tokens_per_character,
+    )
     model = joint(model, split, group, study)
     held = inputs.fixed_of(fix or (), model)
 
     out = output.console(json)
     with Clock() as clock:
         with waiting(f"fitting {record.law_name(model)} to {len(study)} runs (the first time compiles)"):
-            found = infer.fit(model, study, chosen, fixed=held, starts=starts, seed=seed)
+            found = infer.fit(
+                model, study, chosen, fixed=held, starts=starts, seed=seed, solver=GaussNewton(max_steps=max_steps)
+            )
         ensemble = None
         # A likelihood through runs without noise has no refits; its certificate says so.
         if draws and found.certificate.code != RESULTS.exact:

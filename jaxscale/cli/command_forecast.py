@@ -25,6 +25,9 @@ def forecast(
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
     run_id: options.RunId = None,
+    duplicates: options.Duplicates = None,
+    tokens_per_byte: options.PerByte = None,
+    tokens_per_character: options.PerCharacter = None,
     state: options.State = None,
     json: options.Json = None,
 ) -> int:
@@ -44,7 +47,16 @@ def forecast(
     whole(str(seed), "--seed", least=0)
     output.check_target(json, "--json")
     points = inputs.points_of(at) if at else None
-    study = inputs.study_of(file, map or (), where, state, run_id=run_id)
+    study = inputs.study_of(
+        file,
+        map or (),
+        where,
+        state,
+        run_id=run_id,
+        duplicates=duplicates,
+        tokens_per_byte=tokens_per_byte,
+        tokens_per_character=tokens_per_character,
+    )
     models = inputs.forecasters(laws, study)
     inputs.check_points(models, points)
     fitted, held = inputs.parted(study, train, test)

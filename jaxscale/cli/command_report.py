@@ -28,6 +28,9 @@ def report(
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
     run_id: options.RunId = None,
+    duplicates: options.Duplicates = None,
+    tokens_per_byte: options.PerByte = None,
+    tokens_per_character: options.PerCharacter = None,
     state: options.State = None,
     out: Annotated[str, typer.Option(metavar="FILE", help="The page to write.")] = "report.html",
     json: options.Json = None,
@@ -38,6 +41,7 @@ def report(
     """
     from jaxscale import infer
     from jaxscale.cli import inputs, output
+    from jaxscale.cli.advice import spoken
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import waiting
     from jaxscale.cli.reading import whole
@@ -51,7 +55,16 @@ def report(
     output.check_target(json, "--json")
     points = inputs.points_of(at) if at else None
     budget = inputs.positive(flops, "--flops", "FLOP")
-    study = inputs.study_of(file, map or (), where, state, run_id=run_id)
+    study = inputs.study_of(
+        file,
+        map or (),
+        where,
+        state,
+        run_id=run_id,
+        duplicates=duplicates,
+        tokens_per_byte=tokens_per_byte,
+        tokens_per_character=tokens_per_character,
+    )
     models = inputs.forecasters(laws, study)
     inputs.check_points(models, points)
     fitted, held = inputs.parted(study, train, test)
@@ -70,7 +83,7 @@ def report(
     with waiting("drawing"):
         card = forecast_card(found, fitted, held, record=record, seconds=clock.seconds, seed=seed)
         with replacing(out) as part:
-            part.write_text(page.render(subject, card), encoding="utf-8")
+            part.write_text(page.render(subject, card, spoken), encoding="utf-8")
 
     output.say(shown, record["answer"])
     output.notes(shown, "Read this first", answer.severe(subject))

@@ -26,6 +26,9 @@ def sample(
     run_id: options.RunId = None,
     weight: options.Weight = None,
     noise: options.Noise = None,
+    duplicates: options.Duplicates = None,
+    tokens_per_byte: options.PerByte = None,
+    tokens_per_character: options.PerCharacter = None,
     state: options.State = None,
     draws: options.Draws = "1000",
     chains: options.Chains = "4",
@@ -40,6 +43,7 @@ def sample(
         str | None, typer.Option(metavar="DIR", help="Where --bagged keeps finished chunks, to go on after a stop.")
     ] = None,
     starts: Annotated[int, typer.Option(help="Cold starts of the search for modes.")] = 32,
+    max_steps: options.MaxSteps = 200,
     seed: Annotated[int, typer.Option(help="Of starts, chains and resamples.")] = 0,
     json: options.Json = None,
     save: Annotated[
@@ -60,6 +64,7 @@ def sample(
     from jaxscale.report import bagging, posterior_summary, record, text
     from jaxscale.report.card import fit_card
     from jaxscale.report.posterior_tree import posterior_tree, write_tree
+    from jaxscale.solve.gauss_newton import GaussNewton
 
     length = whole(draws, "--draws", least=8, like=1000)
     many = whole(chains, "--chains", least=2, like=4)
@@ -72,6 +77,7 @@ def sample(
         raise BadInput("--engine: expected with --bagged, whose posteriors it draws, got it without; add --bagged 1000")
     drawn_by = None if engine is None else engine_of(engine)
     whole(str(starts), "--starts", least=0)
+    whole(str(max_steps), "--max-steps", least=1, like=1000)
     whole(str(seed), "--seed", least=0)
     output.check_target(json, "--json")
     output.check_saving(save, "--save")
@@ -81,7 +87,19 @@ def sample(
     chosen = likelihood_of(likelihood)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
-    study = inputs.study_of(file, map or (), where, state, group=group, run_id=run_id, weight=weight, noise=noise)
+    study = inputs.study_of(
+        file,
+        map or (),
+        where,
+        state,
+        group=group,
+        run_id=run_id,
+        weight=weight,
+        noise=noise,
+        duplicates=duplicates,
+        tokens_per_byte=tokens_per_byte,
+        tokens_per_character=tokens_per_character,
+    )
     model = joint(model, split, group, study, partial)
     held = inputs.fixed_of(fix or (), model)
 
@@ -89,7 +107,16 @@ def sample(
     bags = None
     with Clock() as clock:
         with waiting(f"searching the modes of {record.law_name(model)} on {len(study)} runs (the first time compiles)"):
-            mode = infer.fit(model, study, chosen, fixed=held, prior=True, starts=starts, seed=seed)
+            mode = infer.fit(
+                model,
+                study,
+                chosen,
+                fixed=held,
+                prior=True,
+                starts=starts,
+                seed=seed,
+                solver=GaussNewton(max_steps=max_steps),
+            )
         with sampling("sampling") as tell:
             found = infer.sample_from(mode, key=seed, draws=length, chains=many, progress=tell)
         if lanes:

@@ -23,6 +23,9 @@ def versus(
         str | None, typer.Option(help="Fit both together: parameters separate per recipe, as in E,A. Default: all.")
     ] = None,
     run_id: options.RunId = None,
+    duplicates: options.Duplicates = None,
+    tokens_per_byte: options.PerByte = None,
+    tokens_per_character: options.PerCharacter = None,
     noise: Annotated[
         str | None, typer.Option(help="Standard deviation of one run's loss, relative; default: of the residuals.")
     ] = None,
@@ -56,7 +59,16 @@ def versus(
     budgets = [found for c in at or () if (found := inputs.positive(c, "--at", "FLOP"))] or None
     spread = inputs.positive(noise, "--noise", "the loss, relative")
     separate = None if split is None else names_of(split, "--split")
-    study = inputs.study_of(file, map or (), where, group=recipe, run_id=run_id)
+    study = inputs.study_of(
+        file,
+        map or (),
+        where,
+        group=recipe,
+        run_id=run_id,
+        duplicates=duplicates,
+        tokens_per_byte=tokens_per_byte,
+        tokens_per_character=tokens_per_character,
+    )
 
     out = output.console(json)
     with Clock() as clock, counting("bootstrap", draws * (2 if split is None else 1)) as tell:

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from jaxscale.cli.advice import spoken
+
 GOOD, NOT_CERTIFIED, BAD_INPUT, FAULT = 0, 1, 2, 3
 
 
@@ -46,4 +48,4 @@ def answers(command: Callable[..., int | None]) -> Callable[..., None]:
 
 
 def _say(sentence: str) -> None:
-    print(f"jaxscale: {sentence}", file=sys.stderr)
+    print(f"jaxscale: {spoken(sentence)}", file=sys.stderr)

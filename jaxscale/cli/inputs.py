@@ -58,6 +58,9 @@ def study_of(
     """A table at a path, or `data:NAME`, with answers `stated` for the fit card. Raises `BadInput`."""
     mapping = mapping_of(given)
     options = {name: value for name, value in options.items() if value is not None} | stated_of(stated or ())
+    for rate in {"tokens_per_byte", "tokens_per_character"} & set(options):
+        read = cell(options[rate])  # a number, else the name of a column
+        options[rate] = options[rate] if read is None else read[0]
     if file.startswith(DATA):
         return load_data(file[len(DATA) :], where=where, mapping=mapping, **options)
     _is_file(file, "FILE", f"give the path of a table, or {DATA}NAME (see `jaxscale data`)")

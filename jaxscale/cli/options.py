@@ -14,6 +14,18 @@ Weight = Annotated[str | None, typer.Option(help="Column of weights: how much a 
 Noise = Annotated[
     str | None, typer.Option(help="Column with the known standard deviation of each loss, as in se[nats]; 0: unknown.")
 ]
+Duplicates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="once|keep|refuse",
+        help="Copies of a whole row: count them once (default) or keep them; or refuse them and equal rows.",
+    ),
+]
+PerByte = Annotated[str | None, typer.Option(metavar="X", help="Tokens per byte of a loss in bpb: number or column.")]
+PerCharacter = Annotated[
+    str | None, typer.Option(metavar="X", help="Tokens per character of a loss in bpc: number or column.")
+]
+MaxSteps = Annotated[int, typer.Option(help="Most steps of the solver from one start.")]
 State = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from jaxscale.cli.advice import spoken
 from jaxscale.core.errors import BadInput
 from jaxscale.core.files import replacing
 
@@ -26,8 +27,8 @@ def console(json_target: str | None = None) -> Console:
 
 
 def say(out: Console, text: str = "") -> None:
-    """One sentence as it is: brackets are no markup."""
-    out.print(text, markup=False)
+    """One sentence, its advice in options of the command line; brackets are no markup."""
+    out.print(spoken(text), markup=False)
 
 
 def notes(out: Console, heading: str, sentences: Iterable[str]) -> None:
@@ -97,7 +98,7 @@ def write_json(target: str | None, record: Any) -> None:
     """To stdout for `-`, else to a file that appears whole."""
     if target is None:
         return
-    text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(spoken(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     if target == "-":
         sys.stdout.write(text)
     else:

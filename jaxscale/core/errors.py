@@ -5,5 +5,6 @@ class BadInput(ValueError):
     """Input from a person or a file that is refused.
 
     The message is one sentence: where (row, column), what was expected, what came, what to do. The
-    command line prints it and exits with status 2; no trace is needed to understand it.
+    command line prints it and exits with status 2; no trace is needed to understand it. A remedy that names an
+    argument is Python between backticks, as in `run_id=...`, which the command line says as its own option.
     """

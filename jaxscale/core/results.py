@@ -23,7 +23,8 @@ class RESULTS(IntEnum):
 
 _SENTENCES = {
     RESULTS.converged: "The solver converged: the whitened gradient is zero to rounding and the curvature is positive.",
-    RESULTS.max_steps: "The solver used all its steps before the gradient vanished; raise max_steps or add starts.",
+    RESULTS.max_steps: "The solver used all its steps before the gradient vanished; add starts (`starts=...`) or steps "
+    "(`solver=GaussNewton(max_steps=1000)`).",
     RESULTS.singular: "The curvature is singular: the runs do not determine every parameter; "
     "fix a parameter or add runs off the ridge.",
     RESULTS.non_finite: "The objective or its gradient is not finite; check the runs and the start values.",
@@ -35,5 +36,5 @@ _SENTENCES = {
     "likelihood has no optimum. The estimates are exact and have no interval; a penalty (log-huber:1e-3) has an "
     "optimum there.",
     RESULTS.too_few: "The resample holds fewer distinct runs than there are parameters; "
-    "use the wild scheme, or add runs.",
+    "add runs, or draw residuals instead (`scheme=Wild()`).",
 }

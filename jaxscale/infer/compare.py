@@ -67,7 +67,7 @@ class Comparison:
         if close:
             found.append(
                 f"The runs do not tell {self.best} from {', '.join(close)} (within two standard errors or four nats); "
-                "use the averaged ensemble, or add runs where they differ."
+                "use their average, `average(...)`, or add runs where they differ."
             )
         found.append("Leave-one-out is interpolation; for a larger run, read the scores beyond the cuts.")
         return tuple(found)

@@ -139,7 +139,7 @@ def dispersion(fit: Fit) -> float:
     if curved < min(n, 2 * p):
         raise BadInput(
             f"{fit.objective.name}: expected at least {2 * p} of {n} runs in the curved part of the penalty, got "
-            f"{curved}; the curvature says nothing about the uncertainty, use bootstrap(...)"
+            f"{curved}; the curvature says nothing about the uncertainty, use `bootstrap(fit, 4000)`"
         )
     squares = np.sum(weight[used] * slope[used, 0] ** 2) / max(n - p, 1)
     return float(squares / (np.sum(weight[used] * second[used]) / np.sum(weight[used])))

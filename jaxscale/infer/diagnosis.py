@@ -78,34 +78,34 @@ class Diagnosis:
         if not np.all(self.rhat < g.rhat):
             found.append(
                 f"R-hat is {named(self.rhat, least(-self.rhat))}, expected below {g.rhat}: the chains do not agree; "
-                "look for a second mode or a ridge, and draw longer chains."
+                "look for a second mode or a ridge, and draw longer chains (`draws=...`)."
             )
         for kind, values in (("bulk", self.ess_bulk), ("tail", self.ess_tail)):
             if not np.all(values > g.ess):
                 found.append(
                     f"The {kind} effective sample size is {named(values, least(values))}, expected above {g.ess:g}; "
-                    "draw more."
+                    "draw more (`draws=...`)."
                 )
         if self.divergences:
             found.append(
-                f"{self.divergences} of {self.draws} transitions diverged: a region was not explored; raise the target "
-                "acceptance, or give a parameter that the runs do not determine a tighter prior."
+                f"{self.divergences} of {self.draws} transitions diverged: a region was not explored; fix a "
+                "parameter that the runs do not determine, give it a tighter prior, or add runs."
             )
         if self.rejected > g.rejected:
             found.append(
                 f"{self.rejected:.2%} of transitions were all but rejected, expected at most {g.rejected:.2%}: a "
-                "region is entered and left too rarely to have its share of the draws; raise the target acceptance, or "
-                "give a parameter that the runs do not determine a tighter prior."
+                "region is entered and left too rarely to have its share of the draws; fix a parameter that the runs "
+                "do not determine, give it a tighter prior, or add runs."
             )
         if not np.all(self.bfmi > g.bfmi):
             found.append(
                 f"E-BFMI is {self.bfmi[least(self.bfmi)]:.2f} in the worst chain, expected above {g.bfmi}: heavy tails "
-                "are explored slowly; draw more, or tighten a prior."
+                "are explored slowly; draw more (`draws=...`), or tighten a prior."
             )
         if self.saturated > g.saturated:
             found.append(
                 f"{self.saturated:.1%} of trajectories used the full tree depth, expected at most {g.saturated:.0%}; "
-                "raise the depth, or fix a parameter that the runs do not determine."
+                "fix a parameter that the runs do not determine, or add runs."
             )
         return tuple(found)
 

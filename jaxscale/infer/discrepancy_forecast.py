@@ -86,7 +86,7 @@ def forecast_with_discrepancy(
     if not decades.max() <= FARTHEST and not allow_far:
         raise BadInput(
             f"discrepancy: a point lies {decades.max():.1f} decades beyond the runs, where a process learnt inside "
-            "them no longer grows; ask for nearer points, add larger runs, or pass allow_far=True"
+            "them no longer grows; ask for nearer points, add larger runs, or pass `allow_far=True`"
         )
     wild = wild_at(fit, points)
     there = linear(fit, points)

@@ -96,7 +96,7 @@ def no_intervals(fit: Fit) -> str:
     """Why an answer of `fit` without an ensemble has no intervals, and what to do."""
     if fit.certificate.code == RESULTS.exact:
         return "No intervals: the residuals vanish, and runs without noise say nothing about an error."
-    return "No intervals: the fit holds no bootstrap; fit again with --bootstrap 4000 (bootstrap(fit, 4000))."
+    return "No intervals: the fit holds no bootstrap; fit again with one: `bootstrap(fit, 4000)`."
 
 
 def draws_name(ensemble: Ensemble) -> str:
@@ -158,5 +158,6 @@ def refuse_far(decades: np.ndarray) -> None:
     if not decades.max() <= FARTHEST:
         raise BadInput(
             f"outlook: a point lies {decades.max():.1f} decades beyond the runs, and nothing inside them tells how "
-            f"a law errs that far; ask for nearer points, add larger runs, or pass allow_far=True"
+            "a law errs that far; ask for nearer points, add larger runs, or have it answered all the same: "
+            "`allow_far=True`"
         )

@@ -216,7 +216,7 @@ class _Walk:
         if self.clusters < self.rows:
             return (
                 f"The profile takes {self.rows} rows as independent, but they are {self.clusters} clusters; its "
-                "interval is too narrow, use bootstrap(...).",
+                "interval is too narrow, use `bootstrap(fit, 4000)`.",
             )
         return ()
 

@@ -69,7 +69,7 @@ def unit_noise(problem: FitProblem, of_row: np.ndarray) -> UnitNoise:
     if fitted.freedom < 1:
         raise BadInput(
             f"wild: expected more rows than the law's {fitted.basis.shape[1]} parameters, got {len(unit)}, of which "
-            "the fit leaves no residuals; add runs, or use Bayesian() with priors"
+            "the fit leaves no residuals; add runs, or use `scheme=Bayesian()` with priors"
         )
     shared, row, freedom, row_freedom = pooled(fitted, unit)
     dtype = problem.runs.target.dtype

@@ -33,7 +33,11 @@ def counted_once(runs: Runs) -> tuple[str, ...]:
 
 def _symbols(data: Table, law: AbstractLaw) -> Iterator[str]:
     takes, name = signature(law).inputs, type(law).__name__
-    left = [symbol for symbol in data.columns if symbol not in takes and symbol != data.target]
+    left = [
+        symbol
+        for symbol, column in data.columns.items()
+        if symbol not in takes and symbol != data.target and np.ptp(column) > 0
+    ]
     # D/N, and compute where it is 6ND, are what the law sees already.
     if {"N", "D"} <= set(takes):
         left = [symbol for symbol in left if symbol not in ("C", "M")]
@@ -42,7 +46,7 @@ def _symbols(data: Table, law: AbstractLaw) -> Iterator[str]:
         yield (
             f"Not used: {', '.join(left)}: mapped, and no input of {name}; the fit is as if all runs were alike in "
             f"{'it' if len(left) == 1 else 'them'}. Use a law that takes {'it' if len(left) == 1 else 'them'}, or a "
-            "filter (where)."
+            "filter (`where=...`)."
         )
 
 
@@ -55,8 +59,8 @@ def _compute(columns: Mapping[str, np.ndarray]) -> Iterator[str]:
         per_token = FLOP_PER_PARAM_TOKEN * middle
         yield (
             f"Not used: C, which is {ratio.min():.3g} to {ratio.max():.3g} times 6ND (median {middle:.3g}): the law "
-            f"takes N and D, and plans count 6ND. To plan by the runs' own compute, give plan --per-token "
-            f"{per_token:.3g}, in Python cost=SixND(per_token={per_token:.3g})."
+            f"takes N and D, and plans count 6ND. To plan by the runs' own compute, give the plan "
+            f"`cost=SixND(per_token={per_token:.3g})`."
         )
 
 
@@ -64,7 +68,8 @@ def _groups(labels: tuple[str, ...], law: AbstractLaw) -> Iterator[str]:
     if len(labels) > 1 and "group" not in signature(law).inputs:
         yield (
             f"Groups: {len(labels)} groups share every parameter of {type(law).__name__}; they only keep resamples "
-            "within each. Give the parameters that differ from group to group (--split, in Python Pooled)."
+            "within each. Fit what differs from group to group apart (`Pooled(law, split=...)`), or one group alone "
+            "(`where=...`)."
         )
 
 

@@ -98,7 +98,9 @@ def group_in(law: AbstractLaw, group: int | str | None) -> int:
     labels = getattr(law, "groups", ())
     if "group" in signature(law).inputs:
         if group is None:
-            raise BadInput(f"group: expected one of {', '.join(labels)}, got none; name the group to ask about")
+            raise BadInput(
+                f"group: expected one of {', '.join(labels)}, got none; name the one to ask about: `group=...`"
+            )
         return int(index_of(group, labels)[0])
     if group is not None:
         raise BadInput(f"group: expected none, for the law is not a joint one, got {group!r}; leave the group out")

@@ -32,7 +32,7 @@ class SixND(AbstractCost):
 
     def __check_init__(self) -> None:
         if not 0 < self.per_token < math.inf:
-            raise BadInput(f"per_token: expected a positive number of FLOP, got {self.per_token}; 6 is usual")
+            raise BadInput(f"`per_token=...`: expected a positive number of FLOP, got {self.per_token}; 6 is usual")
 
     def log_flops(self, log_N: Float[Array, ""], log_D: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.asarray(math.log(self.per_token), log_N.dtype) + log_N + log_D

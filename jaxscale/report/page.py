@@ -10,7 +10,7 @@ import base64
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -72,7 +72,7 @@ def subject_of(
     if flops is not None and not plannable(fit):
         raise BadInput(
             f"report: flops: expected a law of size and data to divide a budget, and {found.chosen} was chosen; leave "
-            "flops out, or choose among laws of N and D"
+            "`flops=...` out, or choose among laws of N and D"
         )
     test = None if held is None else forecasting.tested(found, held)
     bare = Subject(found, study, columns_of(fit, study), test, held, asked)
@@ -87,8 +87,8 @@ def subject_of(
     )
 
 
-def render(subject: Subject, card: Mapping[str, Any] | None = None) -> str:
-    """The page as HTML."""
+def render(subject: Subject, card: Mapping[str, Any] | None = None, words: Callable[[str], str] = str) -> str:
+    """The page as HTML, its warnings in the `words` of whoever writes it."""
     from jaxscale.report.card_text import card_rows
 
     found, fit = subject.found, subject.fit
@@ -104,8 +104,8 @@ def render(subject: Subject, card: Mapping[str, Any] | None = None) -> str:
         library=Markup(library),
         starter=Markup(starter),
         answer=answer.answer(subject),
-        severe=answer.severe(subject),
-        further=answer.further(subject),
+        severe=[words(sentence) for sentence in answer.severe(subject)],
+        further=[words(sentence) for sentence in answer.further(subject)],
         forecasts=[rows(forecasting.forecast_table(made, fit)) for _, made in tables],
         test=None if subject.test is None else forecasting.tested_sentence(subject.test),
         plan=None if subject.planned is None else text.plan_notes(subject.planned, fit)[:1],
@@ -114,7 +114,7 @@ def render(subject: Subject, card: Mapping[str, Any] | None = None) -> str:
         charts=charts,
         specs=[(chart.key, _json(chart.spec)) for chart in charts if chart.spec is not None],
         ranking=rows(forecasting.ranking_table(found)),
-        card=None if card is None else card_rows(card),
+        card=None if card is None else [(section, item, words(said)) for section, item, said in card_rows(card)],
         record=_json(record(subject) if card is None else card),
         cited=_cited(fit, subject.study),
     )

@@ -123,7 +123,9 @@ def group_index(fit: Fit, group: str | None) -> int:
     if not joint:
         raise BadInput(f"group: expected none, for the law is not a joint one, got {group!r}; leave the group out")
     if group is None:
-        raise BadInput(f"group: expected one of {', '.join(fit.groups)}, got none; name the group to ask about")
+        raise BadInput(
+            f"group: expected one of {', '.join(fit.groups)}, got none; name the one to ask about: `group=...`"
+        )
     return int(index_of(group, fit.groups)[0])
 
 

@@ -154,7 +154,7 @@ def _imported(path: str, source: str, trust: bool) -> type[eqx.Module]:
     if not trust:
         raise BadInput(
             f"expected a law of the package, got {path}, a class from outside it, and loading that runs its file; "
-            "if you trust the file, load with trust=True"
+            "if you trust the file, load it with `trust=True`"
         )
     module_name, _, qualified = path.partition(":")
     try:

@@ -166,7 +166,7 @@ def _recipes(study: Study, baseline: str | None) -> tuple[str, str]:
     labels = list(study.groups)
     if len(labels) != 2:
         shown = ", ".join(labels) or "none"
-        raise BadInput(f"recipe: expected a column of two recipes, got {shown}; choose two of them with a filter")
+        raise BadInput(f"recipe: expected a column of two recipes, got {shown}; choose two with a filter: `where=...`")
     first = 0 if baseline is None else int(index_of(baseline, labels, "baseline")[0])
     return labels[first], labels[1 - first]
 

@@ -55,7 +55,7 @@ class Certificate:
         elif self.gradient_norm > self.tolerance:
             found.append(
                 f"Not certified: the whitened gradient is {self.gradient_norm:.1e}, expected at most "
-                f"{self.tolerance:.1e}; raise max_steps, or use float64."
+                f"{self.tolerance:.1e}; use float64, or add starts (`starts=...`)."
             )
         elif not self.smallest_eigenvalue > 0:
             found.append(
@@ -63,11 +63,13 @@ class Certificate:
                 f"not positive. {RESULTS.singular.sentence}"
             )
         elif self.starts < 2:
-            found.append("Not certified: a local optimum from a single start; raise starts to look for others.")
+            found.append(
+                "Not certified: a local optimum from a single start; add some to look for others (`starts=...`)."
+            )
         elif not self.certified:
             found.append(
-                f"Not certified: only one of {self.starts} starts reached the best value; raise starts, or fix a "
-                "parameter."
+                f"Not certified: only one of {self.starts} starts reached the best value; add some (`starts=...`), or "
+                "fix a parameter."
             )
         if self.on_edge:
             found.append(f"On the edge of the support: {', '.join(self.on_edge)}. {RESULTS.on_edge.sentence}")

@@ -20,7 +20,7 @@ def checkpoints(N: np.ndarray, D: np.ndarray, group: np.ndarray) -> list[str]:
     if many or even > 0.8:
         return [
             f"Check whether rows are runs: {len(several)} values of N have {each:g} amounts of data each, {step:.2g} "
-            "times from one to the next. If these are checkpoints of one run, give its column as run_id (--run-id): "
-            "they are no independent runs."
+            "times from one to the next. If these are checkpoints of one run, give its column as `run_id=...`: they "
+            "are no independent runs."
         ]
     return []

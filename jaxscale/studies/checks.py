@@ -54,7 +54,7 @@ def numbers(name: str, column: np.ndarray, rows: Rows, *, suffixes: bool) -> tup
             if read is None or (read[1] and not suffixes):
                 raise BadInput(
                     f"row {rows[i]}, column {name!r}: expected a number, got the text {found!r}; "
-                    f"write a plain number, or leave the row out with a filter (where)"
+                    f"write a plain number, or leave the row out with a filter: `where=...`"
                 )
             values[i], suffixed = read[0], suffixed or bool(read[1])
         elif found is not None:
@@ -149,7 +149,7 @@ def compute_agrees(N: np.ndarray, D: np.ndarray, C: np.ndarray, names: dict[str,
     remedy = "correct the row, or leave C out of the mapping if it counts something else"
     if np.ptp(np.log(ratio)) < _ALIKE:
         per_token = f"{FLOP_PER_PARAM_TOKEN * middle:.3g}"
-        remedy += f" (active parameters of experts), and plan with --per-token {per_token} (SixND({per_token}))"
+        remedy += f" (active parameters of experts), and plan with `cost=SixND(per_token={per_token})`"
     for scale, letter in ((1e3, "K"), (1e6, "M"), (1e9, "B"), (1e12, "T")):
         if _SIX_ND[0] <= middle / scale <= _SIX_ND[1]:
             guilty = "N" if N.max() < D.max() and N.max() < 1e5 else "D"
@@ -180,7 +180,8 @@ def convention(declared: str | None, column: np.ndarray | None, rows: Rows) -> s
         found = CONVENTIONS.get((declared or "undeclared").lower())
         if found is None:
             raise BadInput(
-                f"n_convention: expected 'with embeddings', 'without embeddings' or a column of these, got {declared!r}"
+                "`n_convention=...`: expected 'with embeddings', 'without embeddings' or a column of these, got "
+                f"{declared!r}; choose one"
             )
         return found
     labels = [CONVENTIONS.get(str(value).lower()) for value in column]

@@ -105,12 +105,14 @@ def _nats_per(sheet: Sheet, unit: units.LossUnit, options: Options) -> float | n
     if rate is None:
         return None
     if isinstance(rate, str):
-        name = checks.known(rate, sheet.table, f"tokens_per_{unit.per}")
+        name = checks.known(rate, sheet.table, f"`tokens_per_{unit.per}=...`")
         values = sheet.numbers(name)
         checks.positive(name, values, sheet.rows, f"tokens per {unit.per}")
         return unit.factor / values
     if not (0 < rate < np.inf):
-        raise BadInput(f"tokens_per_{unit.per}: expected a positive number, got {rate}; about 0.25 is usual for text")
+        raise BadInput(
+            f"`tokens_per_{unit.per}=...`: expected a positive number, got {rate}; about 0.25 is usual for text"
+        )
     return unit.factor / rate
 
 

@@ -1,9 +1,9 @@
 """Rows that occur more than once: copies of a whole row, and rows that are equal in what is mapped of them.
 
 A row that equals another in every column of the table is a copy: it adds no run, and counted twice it would make
-intervals too narrow. A row that differs in a column that is not mapped, such as a seed, is a run of its own, whose loss
-agrees after rounding. Where the table has no column that could differ the two look alike; then it is counted once, which
-at worst leaves out a run, and said.
+intervals too narrow. A row that differs in a column that is not mapped, such as a seed, is a run of its own, whose
+loss agrees after rounding. Where the table has no column that could differ the two look alike; then it is counted
+once, which at worst leaves out a run, and said.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,8 +29,8 @@ def count_once(sheet: Sheet) -> None:
     if not len(copies):
         return
     sheet.remarks.append(
-        f"Counted once: {_told(copies, of, sheet.rows)} in all {len(sheet.table)} columns of the table. If they are runs "
-        'of their own, such as seeds whose losses agree after rounding, keep them: `duplicates="keep"`.'
+        f"Counted once: {_told(copies, of, sheet.rows)} in all {len(sheet.table)} columns of the table. If they are "
+        'runs of their own, such as seeds whose losses agree after rounding, keep them: `duplicates="keep"`.'
     )
     kept = np.ones(len(sheet.rows), dtype=bool)
     kept[copies] = False
@@ -48,8 +48,8 @@ def equal_rows(sheet: Sheet, keys: Sequence[np.ndarray], names: Sequence[str], *
             f'{sheet.rows[of[0]]}; drop one of the two, or keep both: `duplicates="keep"`'
         )
     sheet.remarks.append(
-        f"Equal rows: {_told(again, of, sheet.rows)} in {', '.join(names)}. Each is kept and counts as a run of its own; "
-        "rows of one run belong together by a column that names it: `run_id=...`."
+        f"Equal rows: {_told(again, of, sheet.rows)} in {', '.join(names)}. Each is kept and counts as a run of its "
+        "own; rows of one run belong together by a column that names it: `run_id=...`."
     )
 
 

@@ -98,6 +98,8 @@ def _remark(
         if np.count_nonzero(group == i) == 1:
             sheet.remarks.append(f"group {label!r} has one run only")
     if not grouped_runs and "run_id" in sheet.table and "run_id" not in names.values():
-        sheet.remarks.append("column 'run_id' was not given as run_id: rows are treated as independent runs")
+        sheet.remarks.append(
+            "column 'run_id' was not given as `run_id=\"run_id\"`: rows are treated as independent runs"
+        )
     if {"N", "D"} <= set(columns) and "M" not in columns:
         sheet.done.append("M = D / N where a law asks for it")

@@ -56,7 +56,10 @@ def labels(sheet: Sheet, names: Names, role: str) -> tuple[tuple[str, ...], np.n
     """Distinct labels of one or several columns, and the index per row. Raises `BadInput` on a missing one."""
     if names is None or not len(sheet.rows):
         return (), np.zeros(len(sheet.rows), dtype=np.int64)
-    cells = [sheet.table[checks.known(n, sheet.table, role)] for n in ([names] if isinstance(names, str) else names)]
+    cells = [
+        sheet.table[checks.known(n, sheet.table, f"`{role}=...`")]
+        for n in ([names] if isinstance(names, str) else names)
+    ]
     for i, row in enumerate(zip(*cells, strict=True)):
         if any(cell is None or cell != cell for cell in row):
             raise BadInput(

@@ -136,7 +136,7 @@ class Study:
                 "(nats-unigram) and negative; fit a law of such losses"
             )
         per = self.unit.rpartition("/")[2] if "/" in self.unit else ""
-        remedy = f"tokens_per_{per}=..., which converts it, or " if per else ""
+        remedy = f"`tokens_per_{per}=...`, which converts it, or " if per else ""
         raise BadInput(
             f"the law predicts {wanted.unit}, but {self.target} of {self.name!r} is in {self.unit}; give {remedy}"
             f"the column without a unit ({self.target}=column) to fit it as it stands"

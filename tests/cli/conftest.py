@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -20,10 +21,18 @@ from jaxscale.testing.simulated import simulate
 MAPS = ("--map", "N=size (M)[M]", "--map", "D=tokens_seen[B]", "--map", "loss=val/loss[nats]")
 
 
+# Arguments and calls of Python, which no option of the command line is written as; JSON holds cards, which stay.
+_PYTHON = re.compile(
+    r"`\w+=|`\w+\(|\b[a-z]+(?:_[a-z]+)+=|\w=True\b|\b(?:fit|bootstrap|sample|GaussNewton|NUTS|SixND)\("
+)
+
+
 def invoke(*arguments: str | Path):
-    """The command in this process; a trace would be a failure of its own."""
+    """The command in this process; a trace would be a failure of its own, and so would advice for Python."""
     result = CliRunner().invoke(app, [str(a) for a in arguments])
     assert "Traceback" not in result.output
+    said = result.stderr + ("" if result.stdout.startswith("{") else result.stdout)
+    assert not _PYTHON.search(said), _PYTHON.search(said)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

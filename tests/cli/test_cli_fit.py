@@ -97,7 +97,7 @@ def test_filter_leaves_rows_out(runs_csv):
         (("tuned=yes",), ["--state", "no item 'tuned'", "tuning"]),
         (("tuning",), ["--state", "item=text", "'tuning'"]),
         (("tuning=a", "tuning=b"), ["--state", "tuning", "twice", "'a'", "'b'"]),
-        (("parameters_counted=some",), ["n_convention", "'some'"]),
+        (("parameters_counted=some",), ["--state parameters_counted", "'some'"]),
     ],
 )
 def test_statements_that_answer_nothing_are_refused(runs_csv, stated, words):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxscale import BadInput, infer
+from jaxscale.cli.advice import spoken
 
 from .conftest import MAPS, invoke, refused
 
@@ -101,7 +102,7 @@ def test_far_points_are_refused_before_any_fit_as_outlook_refuses_them(runs_csv,
     monkeypatch.setattr(infer, "outlook", _begun)
     far = ("--test", "tokens_seen > 30", "--at", "N=1e14,D=1e16")  # the fixture's runs
     for command in ("forecast", "report"):
-        refused(invoke(command, runs_csv, *MAPS, *LAWS, *far), [str(late.value)])
+        refused(invoke(command, runs_csv, *MAPS, *LAWS, *far), [spoken(str(late.value)), "--allow-far"])
         assert "a fit was begun" in invoke(command, runs_csv, *MAPS, *LAWS, *far, "--allow-far").stderr
 
 

@@ -170,7 +170,7 @@ def test_agrees_with_the_bootstrap(line: Any) -> None:
 
 def test_least_absolute_deviations_are_refused(line: Any, laws: dict[str, Any]) -> None:
     fitted = fit(laws["Line"](), line.runs, log_lad(), starts=2)
-    with pytest.raises(BadInput, match=r"in the curved part of the penalty, got \d+.*use bootstrap"):
+    with pytest.raises(BadInput, match=r"in the curved part of the penalty, got \d+.*use `bootstrap"):
         covariance(fitted)
 
 

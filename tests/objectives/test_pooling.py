@@ -118,7 +118,7 @@ def test_numbers_and_dates_name_their_group_where_runs_are_planned_and_predicted
             allocate(law, 1e22, group=wrong)
         with pytest.raises(BadInput, match=f"group: expected one of {groups[0]}, "):
             points_of(law, {"N": 1e9, "D": 1e10, "group": wrong}, groups)
-    with pytest.raises(BadInput, match="got none; name the group"):
+    with pytest.raises(BadInput, match=r"got none; name the one to ask about: `group=\.\.\.`"):
         allocate(law, 1e22)
     with pytest.raises(BadInput, match="not a joint one"):
         allocate(Chinchilla(), 1e22, group=groups[0])

@@ -153,7 +153,7 @@ def grid(sizes: int, amounts: int, step: float) -> Columns:
 def test_checkpoints_are_asked_for_their_run(sizes: int, amounts: int, step: float) -> None:
     t: dict[str, Any] = dict(grid(sizes, amounts, step))
     found = alarms(t)
-    assert any("give its column as run_id" in x for x in found)
+    assert any("give its column as `run_id=...`" in x for x in found)
     t["run"] = [f"of {n:.0f}" for n in t["N"]]
     assert alarms(t, run_id="run") == []
 

@@ -112,7 +112,7 @@ def test_compute_is_derived_only_when_asked() -> None:
 
 def test_the_unit_of_the_loss_must_be_the_laws() -> None:
     characters = Study.read(FRAME, {**MAPPING, "loss": "val_loss[bpc]"})
-    with pytest.raises(BadInput, match=r"bits/character; give tokens_per_character=..., which converts it, or"):
+    with pytest.raises(BadInput, match=r"bits/character; give `tokens_per_character=...`, which converts it, or"):
         characters.runs(LOSS_OF)
     as_it_stands = Study.read(FRAME, {**MAPPING, "loss": "val_loss"})
     assert as_it_stands.unit == ""
@@ -198,7 +198,7 @@ def test_remarks_say_what_a_reader_must_see() -> None:
     assert remarks == (
         "N is 1e+08 in every row: the runs say nothing about its effect",
         "group '2' has one run only",
-        "column 'run_id' was not given as run_id: rows are treated as independent runs",
+        "column 'run_id' was not given as `run_id=\"run_id\"`: rows are treated as independent runs",
     )
 
 

@@ -26,7 +26,7 @@ NAMED = {
     "a constant loss": ("in every row",),
     "rows off": ("ow ", "rows "),
     "two tokenisers": ("tokeniser",),
-    "checkpoints of four runs": ("give its column as run_id",),
+    "checkpoints of four runs": ("give its column as `run_id=...`",),
 }
 
 

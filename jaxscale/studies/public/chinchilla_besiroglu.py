@@ -42,5 +42,5 @@ DATASET = Dataset(
     mapping={"N": "params[params]", "D": "tokens[tokens]", "C": "flops[FLOP]", "loss": "loss[nats]"},
     n_convention="with embeddings",
     note="tokens are C / (6 N), losses come from a colour map of 256 steps; the paper leaves out five rows: "
-    'where="excluded_in_paper == 0"',
+    '`where="excluded_in_paper == 0"`',
 )

@@ -47,6 +47,6 @@ DATASET = Dataset(
     mapping={"N": "params[params]", "D": "tokens[tokens]", "C": "flops[FLOP]", "loss": "loss[bpc]"},
     n_convention="without embeddings",
     duplicates="keep",
-    note="the loss is in bits per character; fit on where=\"split == 'train'\", score on the rest; "
+    note="the loss is in bits per character; fit on `where=\"split == 'train'\"`, score on the rest; "
     "four rows of the grid occur twice in the source",
 )

@@ -25,6 +25,6 @@ DATASET = Dataset(
     group=("subset",),
     run_id=("subset", "run_name"),
     n_convention="with embeddings",
-    note="the subsets overlap: choose one, as in where=\"subset == 'hot_100b+'\"; rows are checkpoints, so those of "
+    note="the subsets overlap: choose one, as in `where=\"subset == 'hot_100b+'\"`; rows are checkpoints, so those of "
     "one run are correlated; the loss is the training loss averaged over a window",
 )

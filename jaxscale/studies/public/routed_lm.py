@@ -48,5 +48,5 @@ DATASET = Dataset(
     where="loss is not None and step > 0",
     run_id=("run",),
     note="N is the dense (per-token) parameter count; the published law uses the last row of each run: "
-    'where="is_final == 1"',
+    '`where="is_final == 1"`',
 )

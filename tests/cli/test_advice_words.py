@@ -1,0 +1,152 @@
+"""Advice says options of the command line there, and every message of the package can be said so."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import jaxscale
+from jaxscale.cli import app
+from jaxscale.cli.advice import option, spoken
+from jaxscale.studies.options import Options
+
+PACKAGE = Path(jaxscale.__file__).parent
+OPTIONS = {
+    name for command in typer.main.get_command(app).commands.values() for one in command.params for name in one.opts
+}
+
+SAID = {
+    "give its column as `run_id=...`: they": "give its column as --run-id: they",
+    'keep them: `duplicates="keep"`.': "keep them: --duplicates keep.",
+    "fit on `where=\"split == 'train'\"`, score": "fit on --where \"split == 'train'\", score",
+    "the plan `cost=SixND(per_token=12.5)`.": "the plan --per-token 12.5.",
+    "steps (`solver=GaussNewton(max_steps=1000)`)": "steps (--max-steps 1000)",
+    "apart (`Pooled(law, split=...)`), or": "apart (--split), or",
+    "or `allow_far=True`": "or --allow-far",
+    "`n_convention=...`: expected": "--state parameters_counted: expected",
+    "fit again with one: `bootstrap(fit, 4000)`.": "fit again with one: --bootstrap 4000.",
+}
+AS_IT_IS = (
+    'with the filter "`val loss` > 0"',
+    "with the filter \"`N (M)` == 'a' and `b c` <= 3\"",
+    "see `jaxscale laws`",
+    "write D=tokens[B], or loss=column",
+)
+
+
+@pytest.mark.parametrize("text", SAID)
+def test_an_argument_becomes_an_option(text: str) -> None:
+    assert spoken(text) == SAID[text]
+    assert spoken({"warnings": [text], "n": 1.5}) == {"warnings": [SAID[text]], "n": 1.5}
+    assert spoken({"card": {"warnings": [text]}}) == {"card": {"warnings": [text]}}
+
+
+@pytest.mark.parametrize("text", AS_IT_IS)
+def test_the_rest_stays(text: str) -> None:
+    assert spoken(text) == text
+
+
+# Where no command comes: their messages are for Python alone.
+PYTHON = (
+    *("infer/frontier.py", "infer/frontier_methods.py", "infer/discrepancy.py", "infer/discrepancy_forecast.py"),
+    *(
+        "infer/discrepancy_model.py",
+        "infer/process.py",
+        "infer/tangent.py",
+        "infer/numpyro_model.py",
+        "infer/newgroup.py",
+    ),
+    *("infer/profile.py", "infer/covariance.py", "infer/heldout.py", "plan/pairs.py", "core/parametric.py"),
+    "testing/",
+)
+# Messages elsewhere that only a call can provoke, by a part of them, with the reason.
+CALLED = {
+    "as in from_published(": "commands fit laws or load fits, whose values are all there",
+    "expected prior=True, as partial": "`fit --partial` is refused by the command itself, `sample` has priors",
+    "use sample(...), or fit(..., prior=True)": "the same message",
+    "expected a fit made with prior=True": "`sample` makes it",
+    "student_t(), gaussian() or huber_density()": "`sample` takes likelihoods alone",
+    "make the law with groups=study.groups": "commands make joint laws of the study's groups",
+    "got a bare one; use .ready(problem)": "commands leave the scheme to the default",
+    "draw residuals instead (`scheme=Wild()`)": "the default scheme is Wild for few runs",
+    "or use `scheme=Bayesian()` with priors": "the default scheme is Bayesian there",
+    "a new group: ": "no command draws one",
+    "ln(loss) - ln(law)": "a label of a figure",
+    "column 'run_id' was not given": "the name of a column",
+    "annotate with an alias from jaxscale": "the author of a law",
+}
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """(file, text) of every sentence in the package, what is filled in as `x`; docstrings and help texts aside."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if name.startswith(("laws/", "cli/command_", "cli/options", *PYTHON)):
+            continue
+        tree = ast.parse(path.read_text())
+        inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+        inside |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                text = "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+                text = node.value
+            else:
+                continue
+            if text.count(" ") > 1 and not any(part in text for part in CALLED):
+                yield name, text
+
+
+def arguments() -> set[str]:
+    """Names of arguments of public functions and of a study's options."""
+    found = set(inspect.signature(Options).parameters)
+    for name in jaxscale.__all__:
+        public = getattr(jaxscale, name)
+        found |= set(inspect.signature(public).parameters) if public is not jaxscale.BadInput else set()
+    return found
+
+
+MESSAGES = sorted(set(messages()))
+# Names that a sentence says as such: columns of a mapping, and words of a form.
+FORMS = {"loss", "name", "group", "column", "symbol"}
+
+
+def test_every_argument_in_a_message_is_an_option() -> None:
+    """A message names an argument between backticks, and no function or class; the option is there."""
+    assert len(MESSAGES) > 300
+    names = arguments() - FORMS
+    wrong = []
+    for file, text in MESSAGES:
+        if file == "cli/advice.py":
+            continue
+        said = spoken(text)
+        spans = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", said)) - set(re.findall(r"--[a-z][a-z-]+", text))
+        # A name that is filled in is checked where it is said.
+        wrong += [(file, text, found) for found in spans - OPTIONS if not found.endswith("-x")]
+        bare = [word for word in re.findall(r"\b([a-z_]+)=", said) if word in names]
+        bare += [
+            word
+            for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", said)
+            if word in names and not file.startswith("cli/")
+        ]
+        bare += re.findall(r"\b(?:[A-Z][A-Za-z]+[a-z]|[a-z_]+)\((?:\.\.\.|fit|law|\))", said)
+        wrong += [(file, text, word) for word in bare]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_floors_below_the_command_line_do_not_know_its_options() -> None:
+    """But for the next steps, which are commands and are made for it."""
+    steps = ("Add --", "jaxscale plan", "jaxscale predict", " --group x")
+    known = [
+        (file, text) for file, text in MESSAGES if not file.startswith("cli/") and re.search(r"(?<!-)--[a-z]", text)
+    ]
+    assert not [one for one in known if not any(step in one[1] for step in steps)]
+
+
+def test_every_name_of_advice_has_its_option() -> None:
+    for name in ("fixed", "n_convention", "run_id", "starts", "tokens_per_byte", "tokens_per_character", "max_steps"):
+        assert option(name).split()[0] in OPTIONS
