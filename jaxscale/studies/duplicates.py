@@ -28,9 +28,11 @@ def count_once(sheet: Sheet) -> None:
     copies, of = _again(sheet.table.values())
     if not len(copies):
         return
+    what = "is a copy" if len(copies) == 1 else "are copies"
     sheet.remarks.append(
-        f"Counted once: {_told(copies, of, sheet.rows)} in all {len(sheet.table)} columns of the table. If they are "
-        'runs of their own, such as seeds whose losses agree after rounding, keep them: `duplicates="keep"`.'
+        f"Counted once: {_rows(copies)} {what} of one before in all {len(sheet.table)} columns of the table "
+        f"({_pairs(copies, of, sheet.rows)}). If they are runs of their own, such as seeds whose losses agree after "
+        'rounding, keep them: `duplicates="keep"`.'
     )
     kept = np.ones(len(sheet.rows), dtype=bool)
     kept[copies] = False
@@ -47,9 +49,11 @@ def equal_rows(sheet: Sheet, keys: Sequence[np.ndarray], names: Sequence[str], *
             f"row {sheet.rows[again[0]]}: expected different runs, got the same {', '.join(names)} as in row "
             f'{sheet.rows[of[0]]}; drop one of the two, or keep both: `duplicates="keep"`'
         )
+    equal = "equals" if len(again) == 1 else "equal"
     sheet.remarks.append(
-        f"Equal rows: {_told(again, of, sheet.rows)} in {', '.join(names)}. Each is kept and counts as a run of its "
-        "own; rows of one run belong together by a column that names it: `run_id=...`."
+        f"Equal rows: {_rows(again)} {equal} one before in {', '.join(names)} ({_pairs(again, of, sheet.rows)}). Each "
+        "is kept and counts as a run of its own; of a run that was written down twice, keep one row with a filter: "
+        "`where=...`."
     )
 
 
@@ -67,7 +71,10 @@ def _again(keys: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return again, first[again]
 
 
-def _told(again: np.ndarray, of: np.ndarray, rows: np.ndarray) -> str:
-    pairs = [f"row {rows[i]} equals row {rows[j]}" for i, j in zip(again[:_SHOWN], of[:_SHOWN], strict=True)]
-    more = f", and {len(again) - _SHOWN} more rows one before them," if len(again) > _SHOWN else ""
-    return ", ".join(pairs) + more
+def _rows(rows: np.ndarray) -> str:
+    return f"{len(rows)} row{'s' if len(rows) > 1 else ''}"
+
+
+def _pairs(again: np.ndarray, of: np.ndarray, rows: np.ndarray) -> str:
+    pairs = [f"row {rows[i]} as {rows[j]}" for i, j in zip(again[:_SHOWN], of[:_SHOWN], strict=True)]
+    return ", ".join([*pairs, "..."] if len(again) > _SHOWN else pairs)

@@ -32,7 +32,7 @@ def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict
         )
     columns, unit_of, names = convert.canonical(sheet, mapping, options)
     groups, group = labels(sheet, options.group, "group")
-    runs, cluster = labels(sheet, options.run_id, "run_id")
+    runs, cluster = labels(sheet, options.run_id, "`run_id=...`")
     convention = options.n_convention
     n_column = sheet.table.get(convention) if convention else None
     keys = [*columns.values(), group, *([cluster] if runs else [])]

@@ -53,22 +53,20 @@ class Sheet:
 
 
 def labels(sheet: Sheet, names: Names, role: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """Distinct labels of one or several columns, and the index per row. Raises `BadInput` on a missing one."""
+    """Distinct labels of one or several columns, and the index per row. Raises `BadInput` on a missing one.
+
+    `role` names the option that gave the columns.
+    """
     if names is None or not len(sheet.rows):
         return (), np.zeros(len(sheet.rows), dtype=np.int64)
-    cells = [
-        sheet.table[checks.known(n, sheet.table, f"`{role}=...`")]
-        for n in ([names] if isinstance(names, str) else names)
-    ]
+    cells = [sheet.table[checks.known(n, sheet.table, role)] for n in ([names] if isinstance(names, str) else names)]
     for i, row in enumerate(zip(*cells, strict=True)):
         if any(cell is None or cell != cell for cell in row):
-            raise BadInput(
-                f"row {sheet.rows[i]}, column {names!r}: expected a {role} label, got a missing value; fill it in"
-            )
+            raise BadInput(f"row {sheet.rows[i]}, column {names!r}: expected a label, got a missing value; fill it in")
         # Several columns together tell rows apart all the same, and may be measured numbers, such as FLOP.
         if len(row) == 1 and any(not isinstance(cell, str) and abs(cell) >= EXACT for cell in row):
             raise BadInput(
-                f"row {sheet.rows[i]}, column {names!r}: expected a {role} label, got a number of so many digits that "
+                f"row {sheet.rows[i]}, column {names!r}: expected a label, got a number of so many digits that "
                 "it is not told apart from its neighbours; give it as text"
             )
     return labelled([" / ".join(label(cell) for cell in row) for row in zip(*cells, strict=True)])

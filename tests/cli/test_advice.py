@@ -86,7 +86,7 @@ def cases() -> dict[str, Case]:
         "equal rows refused": Case(
             rounded(one), ("same N, D, loss", "--duplicates keep"), ("--duplicates", "keep"), ("--duplicates", "refuse")
         ),
-        "equal rows of one run": Case(rounded(one), ("Equal rows", "--run-id"), ("--run-id", "seed"), status=0),
+        "equal rows of one run": Case(rounded(one), ("Equal rows", "--where"), ("--where", "seed == 0"), status=0),
         "copies that are runs": Case(twice, ("Counted once", "--duplicates keep"), ("--duplicates", "keep"), status=0),
         "bits per byte": Case(
             byte, ("bits/byte", "--tokens-per-byte"), ("--tokens-per-byte", "0.25"), map=mapped(loss="loss[bpb]")

@@ -230,3 +230,13 @@ def test_partial_pooling_names_the_levels(power_csv: Path, monkeypatch: pytest.M
     beta = record["parameters"]["beta"]
     assert abs(beta["mean"] - 0.3) < 6 * beta["sd"]
     assert {"spread.alpha", "group.alpha[a]", "group.alpha[c]"} <= set(record["parameters"])
+
+
+@pytest.mark.slow
+def test_more_is_drawn_as_advised(power_csv: Path):
+    short = invoke("sample", power_csv, *POWER, "--starts", "4", "--draws", "8")
+    assert short.exit_code == 1
+    assert "draw more (--draws)" in short.stdout
+    followed = invoke("sample", power_csv, *POWER, *SHORT)
+    assert followed.exit_code == 0, followed.output
+    assert "effective sample size is" not in followed.stdout

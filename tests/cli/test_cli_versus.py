@@ -94,6 +94,18 @@ def test_shared_exponents_and_another_baseline(two_recipes):
     assert not any("resampled independently" in s for s in remarks(found))
 
 
+def test_two_of_three_recipes_are_chosen_as_advised(two_recipes, tmp_path):
+    third = tmp_path / "three.csv"
+    lines = two_recipes.read_text().splitlines()
+    third.write_text("\n".join([*lines, *(line.replace(",old,", ",third,") for line in lines if ",old," in line)]))
+    command = ("versus", third, *MAPS, "--at", "1e19", "--at", "1e22", "--bootstrap", "64")  # as in `answer`
+    refused(
+        invoke(*command), ["expected a column of two recipes, got old, new, third; choose two with a filter: --where"]
+    )
+    followed = invoke(*command, "--where", "mix != 'third'")
+    assert followed.exit_code == 0, followed.output
+
+
 BAD = {
     "one recipe": (("--where", "mix == 'old'"), ["recipe", "expected a column of two recipes, got old"]),
     "baseline": (("--baseline", "odl"), ["baseline", "old, new", "odl"]),
