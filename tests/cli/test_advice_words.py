@@ -12,6 +12,9 @@ import typer.main
 import jaxscale
 from jaxscale.cli import app
 from jaxscale.cli.advice import option, spoken
+from jaxscale.infer.nuts import NUTS
+from jaxscale.report.store import load
+from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.studies.options import Options
 
 PACKAGE = Path(jaxscale.__file__).parent
@@ -102,8 +105,8 @@ def messages() -> Iterator[tuple[str, str]]:
 
 
 def arguments() -> set[str]:
-    """Names of arguments of public functions and of a study's options."""
-    found = set(inspect.signature(Options).parameters)
+    """Names of arguments of public functions, of a study's options and of settings."""
+    found = {name for made in (Options, GaussNewton, NUTS, load) for name in inspect.signature(made).parameters}
     for name in jaxscale.__all__:
         public = getattr(jaxscale, name)
         found |= set(inspect.signature(public).parameters) if public is not jaxscale.BadInput else set()
@@ -128,6 +131,7 @@ def test_every_argument_in_a_message_is_an_option() -> None:
         # A name that is filled in is checked where it is said.
         wrong += [(file, text, found) for found in spans - OPTIONS if not found.endswith("-x")]
         bare = [word for word in re.findall(r"\b([a-z_]+)=", said) if word in names]
+        bare += re.findall(r"\b(?:[a-z]+(?:_[a-z]+)+=|[a-z_]+=(?:True|False|\.\.\.))", said)
         bare += [
             word
             for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", said)
