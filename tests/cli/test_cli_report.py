@@ -5,6 +5,7 @@ import json
 import pytest
 
 from jaxscale import infer
+from jaxscale.report import answer as sentences
 
 from .conftest import MAPS, invoke, refused
 
@@ -18,6 +19,8 @@ def answer(runs_csv, outlooks, tmp_path_factory):
     page, record = folder / "report.html", folder / "report.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(infer, "outlook", outlooks)
+        further = sentences.further
+        patch.setattr(sentences, "further", lambda subject: [*further(subject), "A remedy: `run_id=...`."])
         result = invoke(
             *("report", runs_csv, *MAPS, *LAWS, "--test", "tokens_seen > 30", "--flops", "1e22"),
             *("--starts", "8", "--out", page, "--json", record),
@@ -42,6 +45,7 @@ def test_the_page_holds_the_card_and_the_charts(answer):
     assert '<html lang="en">' in page
     assert page.count("<figure data-chart=") == 6
     assert "jaxscale fit card" in page
+    assert "A remedy: --run-id." in page
 
 
 BAD = {
