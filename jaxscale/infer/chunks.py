@@ -5,6 +5,7 @@ refused. Arrays only: nothing in a file is run when it is read.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxscale.core import files
 from jaxscale.core.errors import BadInput
-from jaxscale.core.files import replacing
 
 _MANIFEST = "manifest.json"
 
@@ -49,8 +50,7 @@ class Folder:
         if not manifest.exists():
             if any(x for x in self.path.iterdir() if not x.name.startswith(".")):
                 raise BadInput(f"{path}: expected an empty folder or one of unfinished chunks; choose another")
-            with replacing(manifest) as part:
-                part.write_text(json.dumps(dict(identity), indent=1, sort_keys=True))
+            files.write(manifest, json.dumps(dict(identity), indent=1, sort_keys=True))
         known = json.loads(manifest.read_text())
         differ = sorted(k for k in {*known, *identity} if known.get(k) != identity.get(k))
         if differ:
@@ -72,6 +72,7 @@ class Folder:
                 return kind(**{name: x[:count] for name, x in arrays.items()})
         made = make()
         arrays: dict[str, Any] = {name: np.asarray(x) for name, x in vars(made).items()}
-        with replacing(file) as part, part.open("wb") as stream:
-            np.savez(stream, **arrays)
+        stream = io.BytesIO()
+        np.savez(stream, **arrays)
+        files.write(file, stream.getbuffer())
         return made

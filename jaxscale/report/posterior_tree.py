@@ -1,10 +1,9 @@
 """A posterior in the layout of ArviZ, in memory and as a file: `posterior_tree`, `write_tree`."""
 
 import datetime
+import importlib
 import importlib.metadata
 import importlib.util
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ import jax
 import numpy as np
 import xarray as xr
 
+from jaxscale.core import files
 from jaxscale.core.errors import BadInput
-from jaxscale.core.files import replacing
 from jaxscale.infer.posterior import Posterior
 from jaxscale.infer.predictive import log_likelihood, predictive, prior_draws
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.pooling import Pooled
+from jaxscale.report.netcdf import netcdf
 from jaxscale.report.record import is_simulated, law_name
 from jaxscale.report.store_groups import parameter_variables, provenance_group, runs_group
 
@@ -92,18 +92,17 @@ def write_tree(path: str | Path, tree: xr.DataTree) -> None:
         raise BadInput(
             f"{path}: expected a new name for a zarr folder, got one that exists; remove it or choose another"
         )
-    try:
-        if zarr:
-            with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-                tree.to_zarr(Path(folder) / "part", zarr_format=2)  # 3 has no final form for texts
-                os.replace(Path(folder) / "part", path)
-        else:
-            with replacing(path) as part:
-                tree.to_netcdf(part, engine="h5netcdf")
-    except OSError as error:
-        raise BadInput(
-            f"{path}: expected a place to write, got: {error.strerror or error}; give a file in a folder that exists"
-        ) from error
+    if zarr:
+        files.write_folder(path, _zarr(tree))
+    else:
+        files.write(path, netcdf(tree))
+
+
+def _zarr(tree: xr.DataTree) -> dict[str, bytes]:
+    store: dict[str, Any] = {}
+    memory = importlib.import_module("zarr.storage").MemoryStore(store)  # zarr is no dependency
+    tree.to_zarr(memory, zarr_format=2)  # 3 has no final form for texts
+    return {name: content.to_bytes() for name, content in store.items()}
 
 
 def _header(posterior: Posterior) -> dict[str, Any]:

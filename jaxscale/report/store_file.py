@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxscale.core import files
 from jaxscale.core.errors import BadInput
-from jaxscale.core.files import replacing
+from jaxscale.report.netcdf import netcdf
 
 FORMAT, SCHEMA = "jaxscale fit", 1
 SEAL = "sha256"
@@ -22,13 +23,7 @@ def write(path: str | Path, tree: xr.DataTree) -> None:
     sealed = tree.copy()
     sealed.attrs[SEAL] = checksum(tree)
     plain = {node.path: {name: {"_FillValue": None} for name in _numeric(node)} for node in sealed.subtree}
-    try:
-        with replacing(path) as part:
-            sealed.to_netcdf(part, engine="h5netcdf", encoding=plain)
-    except OSError as error:
-        raise BadInput(
-            f"{path}: expected a place to write, got: {error.strerror or error}; give a file in a folder that exists"
-        ) from error
+    files.write(path, netcdf(sealed, plain))
 
 
 def _numeric(node: xr.DataTree) -> list[str]:

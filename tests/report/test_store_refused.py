@@ -201,5 +201,5 @@ def test_a_law_that_no_process_could_find_is_refused_at_once(tmp_path, small_fit
 
 
 def test_a_place_that_cannot_be_written(tmp_path, small_fit):
-    with pytest.raises(BadInput, match=r"none.*expected a place to write.*a folder that exists"):
+    with pytest.raises(BadInput, match=r"none.*expected a place to write.*check the folder"):
         save(tmp_path / "none" / "a.nc", small_fit)
