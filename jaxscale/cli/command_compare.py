@@ -34,7 +34,7 @@ def compare(
 ) -> int:
     """Compare laws on the same runs by what they say of runs left out. Exit status 1 where a posterior failed."""
     from jaxscale import infer
-    from jaxscale.cli import inputs, output
+    from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import sampling, waiting
     from jaxscale.cli.reading import likelihood_of, whole
@@ -46,7 +46,7 @@ def compare(
     whole(str(starts), "--starts", least=0)
     whole(str(max_steps), "--max-steps", least=1, like=1000)
     whole(str(seed), "--seed", least=0)
-    output.check_target(json, "--json")
+    targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
     chosen = likelihood_of(likelihood)
     models = inputs.laws_of(laws)
     points = inputs.points_of(at) if at else None
@@ -77,21 +77,23 @@ def compare(
         made = None if points is None else comparison.forecasts(found, points)
     seconds = clock.seconds
 
-    output.say(out, comparison.comparison_sentence(found, study.name))
-    output.say(out)
-    out.print(comparison.comparison_table(found))
-    held = comparison.held_out_table(found)
-    if held is not None:
+    with output.files_first() as put:
+        put(output.write_json, json, comparison.comparison_record(found, made) | {"seconds": seconds})
+
+        output.say(out, comparison.comparison_sentence(found, study.name))
         output.say(out)
-        out.print(held)
-    if made is not None:
+        out.print(comparison.comparison_table(found))
+        held = comparison.held_out_table(found)
+        if held is not None:
+            output.say(out)
+            out.print(held)
+        if made is not None:
+            output.say(out)
+            out.print(comparison.forecasts_table(made))
+        output.notes(out, "Remarks", comparison.comparison_remarks(found))
         output.say(out)
-        out.print(comparison.forecasts_table(made))
-    output.notes(out, "Remarks", comparison.comparison_remarks(found))
-    output.say(out)
-    output.say(out, text.reach_sentence(posteriors[found.best].fit))
-    output.say(out)
-    output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
-    output.write_json(json, comparison.comparison_record(found, made) | {"seconds": seconds})
+        output.say(out, text.reach_sentence(posteriors[found.best].fit))
+        output.say(out)
+        output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     good = all(p.diagnosis.passed and p.fit.certificate.certified for p in posteriors.values())
     return GOOD if good else NOT_CERTIFIED

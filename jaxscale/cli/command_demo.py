@@ -17,7 +17,7 @@ def demo(
 ) -> int:
     """Fit, certify, bootstrap, forecast, plan and draw the pocket study. Takes about a minute the first time."""
     from jaxscale import infer
-    from jaxscale.cli import output
+    from jaxscale.cli import output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, waiting
     from jaxscale.cli.reading import whole
@@ -30,13 +30,9 @@ def demo(
     from jaxscale.report.store import save
 
     draws = whole(bootstrap, "--bootstrap", least=2)
-    output.check_folder(out, "--out")
-    output.check_target(json, "--json")
+    targets.check(folders={"--out": out}, files={"--json": json})
     shown = output.console(json)
     study, heldout = story.small(), story.larger()
-    output.say(shown, "The pocket study: small transformers that we trained on a source whose entropy is known.")
-    output.say(shown, study.describe())
-    output.say(shown)
     with Clock() as clock:
         with waiting("fitting Chinchilla (the first time compiles)"):
             found = infer.fit(Chinchilla(), study, student_t())
@@ -46,52 +42,60 @@ def demo(
             held = heldout.columns
             forecast = infer.forecast(found, {"N": held["N"], "D": held["D"]}, ensemble)
             planned = plan_run(found, ensemble, flops=story.budget(study))
-    output.say(shown, text.fit_sentence(found))
-    output.say(shown)
-    output.say(shown, "1. What was fitted")
-    shown.print(text.parameter_table(found, ensemble))
-    output.say(shown, text.certificate_line(found))
-    output.say(shown, story.entropy_sentence(ensemble))
-    output.notes(shown, "Remarks", record.warnings_of(found, ensemble))
-    output.say(shown)
-    output.say(shown, "2. Forecast of larger runs, which were trained afterwards")
-    shown.print(story.heldout_table(forecast, study, heldout))
-    for sentence in (*forecast.remarks(), story.heldout_sentence(forecast, heldout)):
-        output.say(shown, sentence)
-    output.say(shown)
-    output.say(shown, f"3. Plan for {story.FACTOR:g} times the compute")
-    output.say(shown, text.plan_sentence(planned, found))
-    shown.print(text.plan_table(planned, found))
-    for sentence in text.plan_notes(planned, found):
-        output.say(shown, sentence)
-    with waiting("drawing"):
-        made = output.write_figures(out, figures(found, ensemble, heldout))
-    kept = Path(out) / "fit.nc"
-    try:
-        save(kept, found, ensemble)
-    except ImportError as error:
-        output.say(shown)
-        output.say(shown, f"The fit was not kept: {error}.")
-        kept = None
-    output.notes(shown, "Written", [str(path) for path in (*made, kept) if path])
-    output.notes(
-        shown,
-        "Next, with your own table",
-        [
-            "jaxscale fit runs.csv --law Chinchilla --map N=params --map D=tokens[B] --map loss=val_loss[nats] "
-            "--bootstrap 4000 --save fit.nc --plot figures",
-            "jaxscale plan fit.nc --flops 1e24",
-            "jaxscale laws, jaxscale data: what else there is",
-        ],
-    )
     seconds = clock.seconds
-    output.say(shown)
-    output.say(shown, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     answer = record.fit_record(found, ensemble, seconds)
     answer |= {
         "forecast": record.forecast_record(forecast, found)["points"],
         "heldout_loss": held["loss"].tolist(),
         "plan": record.plan_record(planned, found),
     }
-    output.write_json(json, record.finite(answer))
+
+    with output.files_first() as put:
+        with waiting("drawing"):
+            written = put(output.write_figures, out, figures(found, ensemble, heldout)) or []
+        kept, unkept = Path(out) / "fit.nc", None
+        try:
+            if put(save, kept, found, ensemble) is not False:
+                written = [*written, kept]
+        except ImportError as error:
+            unkept = error
+        put(output.write_json, json, record.finite(answer))
+
+        output.say(shown, "The pocket study: small transformers that we trained on a source whose entropy is known.")
+        output.say(shown, study.describe())
+        output.say(shown)
+        output.say(shown, text.fit_sentence(found))
+        output.say(shown)
+        output.say(shown, "1. What was fitted")
+        shown.print(text.parameter_table(found, ensemble))
+        output.say(shown, text.certificate_line(found))
+        output.say(shown, story.entropy_sentence(ensemble))
+        output.notes(shown, "Remarks", record.warnings_of(found, ensemble))
+        output.say(shown)
+        output.say(shown, "2. Forecast of larger runs, which were trained afterwards")
+        shown.print(story.heldout_table(forecast, study, heldout))
+        for sentence in (*forecast.remarks(), story.heldout_sentence(forecast, heldout)):
+            output.say(shown, sentence)
+        output.say(shown)
+        output.say(shown, f"3. Plan for {story.FACTOR:g} times the compute")
+        output.say(shown, text.plan_sentence(planned, found))
+        shown.print(text.plan_table(planned, found))
+        for sentence in text.plan_notes(planned, found):
+            output.say(shown, sentence)
+        if unkept is not None:
+            output.say(shown)
+            output.say(shown, f"The fit was not kept: {unkept}.")
+        output.notes(shown, "Written", [str(path) for path in written])
+        output.notes(
+            shown,
+            "Next, with your own table",
+            [
+                "jaxscale fit runs.csv --law Chinchilla --map N=params --map D=tokens[B] --map loss=val_loss[nats] "
+                "--bootstrap 4000 --save fit.nc --plot figures",
+                "jaxscale plan fit.nc --flops 1e24",
+                "jaxscale laws, jaxscale data: what else there is",
+            ],
+        )
+        output.say(shown)
+        output.say(shown, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     return GOOD if found.certificate.certified else NOT_CERTIFIED

@@ -40,7 +40,7 @@ def fit(
 ) -> int:
     """Fit a law to a table of runs and certify the optimum. Exit status 1 where it is not certified."""
     from jaxscale import infer
-    from jaxscale.cli import inputs, output
+    from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, waiting
     from jaxscale.cli.reading import joint, whole
@@ -60,9 +60,9 @@ def fit(
     whole(str(starts), "--starts", least=0)
     whole(str(max_steps), "--max-steps", least=1, like=1000)
     whole(str(seed), "--seed", least=0)
-    output.check_target(json, "--json")
-    output.check_saving(save, "--save")
-    output.check_folder(plot, "--plot")
+    targets.check(
+        reads={"FILE": inputs.local(file)}, files={"--json": json}, saves={"--save": save}, figures={"--plot": plot}
+    )
     chosen = objective_from_name(objective)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
@@ -82,7 +82,7 @@ def fit(
     model = joint(model, split, group, study)
     held = inputs.fixed_of(fix or (), model)
 
-    out = output.console(json)
+    out = output.console(json, save)
     with Clock() as clock:
         with waiting(f"fitting {record.law_name(model)} to {len(study)} runs (the first time compiles)"):
             found = infer.fit(
@@ -96,31 +96,34 @@ def fit(
     seconds = clock.seconds
     card = fit_card(found, ensemble, study, seconds, seed=seed) if json is not None or save is not None else None
 
-    output.say(out, text.fit_sentence(found, study.name))
-    output.say(out)
-    out.print(text.parameter_table(found, ensemble))
-    output.say(out)
-    output.say(out, text.certificate_line(found))
-    if ensemble is not None:
-        output.say(
-            out,
-            f"Intervals from {ensemble.size - ensemble.failed} of {ensemble.size} refits ({ensemble.method}).",
-        )
-    output.notes(out, "Remarks", record.warnings_of(found, ensemble))
-    output.say(out)
-    output.say(out, text.reach_sentence(found))
-    if save is not None:
-        from jaxscale.report.store import save as keep
+    with output.files_first() as put:
+        if save is not None:
+            from jaxscale.report.store import save as keep
 
-        keep(save, found, ensemble, card=card)
-    if plot is not None:
-        from jaxscale.report.plots import figures
+            put(keep, save, found, ensemble, card=card)
+        made = ()
+        if plot is not None:
+            from jaxscale.report.plots import figures
 
-        with waiting("drawing"):
-            made = output.write_figures(plot, figures(found, ensemble))
+            with waiting("drawing"):
+                made = put(output.write_figures, plot, figures(found, ensemble)) or ()
+        put(output.write_json, json, record.fit_record(found, ensemble, seconds) | {"card": card})
+
+        output.say(out, text.fit_sentence(found, study.name))
+        output.say(out)
+        out.print(text.parameter_table(found, ensemble))
+        output.say(out)
+        output.say(out, text.certificate_line(found))
+        if ensemble is not None:
+            output.say(
+                out,
+                f"Intervals from {ensemble.size - ensemble.failed} of {ensemble.size} refits ({ensemble.method}).",
+            )
+        output.notes(out, "Remarks", record.warnings_of(found, ensemble))
+        output.say(out)
+        output.say(out, text.reach_sentence(found))
         output.notes(out, "Figures", [str(path) for path in made])
-    output.notes(out, "Next", text.next_steps(found, ensemble, save))
-    output.say(out)
-    output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
-    output.write_json(json, record.fit_record(found, ensemble, seconds) | {"card": card})
+        output.notes(out, "Next", text.next_steps(found, ensemble, save))
+        output.say(out)
+        output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     return GOOD if found.certificate.certified else NOT_CERTIFIED

@@ -36,7 +36,7 @@ def forecast(
     Exit status 1 where the chosen fit is not certified.
     """
     from jaxscale import infer
-    from jaxscale.cli import inputs, output
+    from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import waiting
     from jaxscale.cli.reading import whole
@@ -45,7 +45,7 @@ def forecast(
 
     whole(str(starts), "--starts", least=0)
     whole(str(seed), "--seed", least=0)
-    output.check_target(json, "--json")
+    targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
     points = inputs.points_of(at) if at else None
     study = inputs.study_of(
         file,
@@ -72,21 +72,23 @@ def forecast(
         tested = None if held is None else forecasting.tested(found, held)
         asked = None if points is None else found.at(points, allow_far=allow_far)
     seconds = clock.seconds
-
-    output.say(out, forecasting.sentence(found, study.name))
-    output.say(out)
-    out.print(forecasting.ranking_table(found))
-    if tested is not None:
-        output.say(out)
-        output.say(out, forecasting.tested_sentence(tested))
-    if asked is not None:
-        output.say(out)
-        out.print(forecasting.forecast_table(asked, found.fit))
-    output.notes(out, "Remarks", forecasting.remarks(found, tested, asked))
-    output.say(out)
-    output.say(out, text.certificate_line(found.fit))
-    output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     record = forecasting.outlook_record(found, tested, asked) | {"seconds": seconds}
     record["card"] = forecast_card(found, fitted, held, record=record, seconds=seconds, seed=seed)
-    output.write_json(json, record)
+
+    with output.files_first() as put:
+        put(output.write_json, json, record)
+
+        output.say(out, forecasting.sentence(found, study.name))
+        output.say(out)
+        out.print(forecasting.ranking_table(found))
+        if tested is not None:
+            output.say(out)
+            output.say(out, forecasting.tested_sentence(tested))
+        if asked is not None:
+            output.say(out)
+            out.print(forecasting.forecast_table(asked, found.fit))
+        output.notes(out, "Remarks", forecasting.remarks(found, tested, asked))
+        output.say(out)
+        output.say(out, text.certificate_line(found.fit))
+        output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     return GOOD if found.fit.certificate.certified else NOT_CERTIFIED

@@ -21,27 +21,36 @@ def laws(
     ] = None,
 ) -> None:
     """List the laws there are, with inputs, units and citation; with NAME, its parameters and published values."""
-    from jaxscale.cli import inputs, output
-    from jaxscale.report import record, text
+    from jaxscale.cli import inputs, output, targets
+    from jaxscale.core import files
+    from jaxscale.report import record
 
+    targets.check(files={"--gallery": gallery, "--json": "-" if json else None})
     shown = [inputs.law_class(name)] if name else inputs.laws_about(about, given)
+    written = None
     if gallery is not None:
         from importlib.metadata import version
 
-        from jaxscale.core.files import replacing
         from jaxscale.report.gallery import gallery as page
 
         written = page(shown, version("jaxscale"))
-        with replacing(gallery) as temporary:
-            temporary.write_text(written, encoding="utf-8")
-    if json:
-        output.write_json("-", [record.law_record(cls) for cls in shown])
-        return
-    out = output.console()
+    with output.files_first() as put:
+        if gallery is not None:
+            put(files.write, gallery, written)
+        if json:
+            output.write_json("-", [record.law_record(cls) for cls in shown])
+        else:
+            _say(output.console(gallery), shown, whole=name is not None)
+
+
+def _say(out, shown: list, whole: bool) -> None:
+    from jaxscale.cli import output
+    from jaxscale.report import text
+
     out.print(text.law_table(shown))
-    if name:
+    output.say(out)
+    if whole:
         doc, parameters, published = text.law_details(shown[0])
-        output.say(out)
         output.say(out, doc)
         output.say(out)
         out.print(parameters)
@@ -49,7 +58,6 @@ def laws(
             output.say(out)
             out.print(published)
         return
-    output.say(out)
     output.say(
         out,
         "Next: `jaxscale laws NAME` for parameters and published values, `jaxscale laws --given N,D` for what a table "

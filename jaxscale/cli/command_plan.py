@@ -25,7 +25,7 @@ def plan(
     trust: options.Trust = False,
 ) -> None:
     """The compute-optimal run for a budget (C = 6ND, or --per-token), or the smallest budget that reaches a loss."""
-    from jaxscale.cli import inputs, output
+    from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.progress import waiting
     from jaxscale.core.errors import BadInput
     from jaxscale.plan import Bounds
@@ -35,7 +35,7 @@ def plan(
     if (flops is None) == (loss is None):
         got = "neither" if flops is None else "both"
         raise BadInput(f"plan: expected either --flops or --loss, got {got}; write it as in --flops 1e24")
-    output.check_target(json, "--json")
+    targets.check(reads={"FIT": fit}, files={"--json": json})
     budget, target = inputs.positive(flops, "--flops", "FLOP"), inputs.positive(loss, "--loss", "the law's unit")
     cost = inputs.positive(per_token, "--per-token", "FLOP per parameter and token")
     assert cost is not None
@@ -56,11 +56,13 @@ def plan(
             saved.fit, saved.ensemble, flops=budget, loss=target, bounds=bounds, group=group, per_token=cost
         )
     out = output.console(json)
-    output.say(out, text.plan_sentence(planned, saved.fit))
-    output.say(out)
-    out.print(text.plan_table(planned, saved.fit))
-    output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *planned.remarks])
-    output.say(out)
-    for sentence in text.plan_notes(planned, saved.fit):
-        output.say(out, sentence)
-    output.write_json(json, record.plan_record(planned, saved.fit))
+    with output.files_first() as put:
+        put(output.write_json, json, record.plan_record(planned, saved.fit))
+
+        output.say(out, text.plan_sentence(planned, saved.fit))
+        output.say(out)
+        out.print(text.plan_table(planned, saved.fit))
+        output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *planned.remarks])
+        output.say(out)
+        for sentence in text.plan_notes(planned, saved.fit):
+            output.say(out, sentence)

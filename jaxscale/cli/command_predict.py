@@ -1,6 +1,5 @@
 """`jaxscale predict`: the loss of runs that were not made."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,9 +21,9 @@ def predict(
     trust: options.Trust = False,
 ) -> None:
     """Predict with intervals, and say how far beyond the data each point lies."""
-    from jaxscale.cli import inputs, output
+    from jaxscale.cli import inputs, output, targets
     from jaxscale.core.errors import BadInput
-    from jaxscale.core.files import replacing
+    from jaxscale.core.files import write
     from jaxscale.infer import forecast
     from jaxscale.infer.forecast import no_intervals
     from jaxscale.report import record, text
@@ -35,44 +34,46 @@ def predict(
     for option, given in (("--map", map), ("--where", where), ("--group", group)):
         if given and not file:
             raise BadInput(f"{option}: expected with --file only, got it with --at; leave it out")
-    output.check_target(json, "--json")
-    output.check_target(csv, "--csv")
+    targets.check(reads={"FIT": fit, "--file": file}, files={"--json": json, "--csv": csv})
     points = inputs.points_of(at) if at else None
     saved = inputs.saved_fit(fit, trust)
     if points is None:
         assert file is not None
         points = inputs.points_in(file, map or (), where, group, saved.fit)
     found = forecast(saved.fit, points, saved.ensemble)
-    out = output.console(json)
-    count = len(found.point)
-    words = f"{record.law_name(saved.fit.law)} at {count} point{'s' if count > 1 else ''}."
-    output.say(out, text.marked(saved.fit, words))
-    output.say(out)
-    out.print(text.forecast_table(found, saved.fit))
     missing = [] if saved.ensemble is not None else [no_intervals(saved.fit)]
-    output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *found.remarks(), *missing])
-    output.say(out)
-    output.say(out, text.reach_sentence(saved.fit))
     made = record.forecast_record(found, saved.fit)
-    if missing:
-        made["warnings"] = [*made["warnings"], *missing]
-    if csv is not None:
-        with replacing(csv) as part:
-            _write_csv(part, made)
-    output.write_json(json, made)
+    made["warnings"] = [*made["warnings"], *missing]
+
+    out = output.console(json, csv)
+    with output.files_first() as put:
+        if csv is not None:
+            put(write, csv, _csv(made))
+        put(output.write_json, json, made)
+
+        count = len(found.point)
+        words = f"{record.law_name(saved.fit.law)} at {count} point{'s' if count > 1 else ''}."
+        output.say(out, text.marked(saved.fit, words))
+        output.say(out)
+        out.print(text.forecast_table(found, saved.fit))
+        output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *found.remarks(), *missing])
+        output.say(out)
+        output.say(out, text.reach_sentence(saved.fit))
 
 
-def _write_csv(path: Path, made: dict) -> None:
+def _csv(made: dict) -> str:
     import csv
+    import io
 
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        first = made["points"][0]
-        levels = list(first["quantiles"] or ())
-        writer = csv.writer(stream)
-        note = ["simulated"] if made["simulated"] else []
-        writer.writerow([*first["inputs"], "loss", *(f"q{q}" for q in levels), "decades_beyond", *note])
-        for point in made["points"]:
-            spread = [point["quantiles"][q] for q in levels]
-            writer.writerow(
-                [*point["inputs"].values(), point["loss"], *spread, point["decades_beyond"], *("yes" for _ in note)]
-            )
+    stream = io.StringIO(newline="")
+    first = made["points"][0]
+    levels = list(first["quantiles"] or ())
+    writer = csv.writer(stream)
+    note = ["simulated"] if made["simulated"] else []
+    writer.writerow([*first["inputs"], "loss", *(f"q{q}" for q in levels), "decades_beyond", *note])
+    for point in made["points"]:
+        spread = [point["quantiles"][q] for q in levels]
+        writer.writerow(
+            [*point["inputs"].values(), point["loss"], *spread, point["decades_beyond"], *("yes" for _ in note)]
+        )
+    return stream.getvalue()

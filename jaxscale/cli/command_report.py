@@ -40,19 +40,18 @@ def report(
     Exit status 1 where the chosen fit is not certified.
     """
     from jaxscale import infer
-    from jaxscale.cli import inputs, output
+    from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.advice import spoken
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import waiting
     from jaxscale.cli.reading import whole
-    from jaxscale.core.files import replacing
+    from jaxscale.core.files import write
     from jaxscale.report import answer, page
     from jaxscale.report.card import forecast_card
 
     whole(str(starts), "--starts", least=0)
     whole(str(seed), "--seed", least=0)
-    output.check_target(out, "--out")
-    output.check_target(json, "--json")
+    targets.check(reads={"FILE": inputs.local(file)}, files={"--out": out, "--json": json})
     points = inputs.points_of(at) if at else None
     budget = inputs.positive(flops, "--flops", "FLOP")
     study = inputs.study_of(
@@ -71,7 +70,7 @@ def report(
     if points is not None:
         inputs.check_near(models, fitted, points, allow_far=allow_far)
 
-    shown = output.console(json)
+    shown = output.console(json, out)
     with (
         Clock() as clock,
         waiting(f"forecasts of {len(models)} laws from inside {len(fitted)} runs (first it compiles)"),
@@ -82,11 +81,13 @@ def report(
     record: dict[str, Any] = page.record(subject) | {"seconds": clock.seconds}
     with waiting("drawing"):
         card = forecast_card(found, fitted, held, record=record, seconds=clock.seconds, seed=seed)
-        with replacing(out) as part:
-            part.write_text(page.render(subject, card, spoken), encoding="utf-8")
+        rendered = page.render(subject, card, spoken)
 
-    output.say(shown, record["answer"])
-    output.notes(shown, "Read this first", answer.severe(subject))
-    output.notes(shown, "Written", [out])
-    output.write_json(json, record)
+    with output.files_first() as put:
+        written = put(write, out, rendered) is not False
+        put(output.write_json, json, record)
+
+        output.say(shown, record["answer"])
+        output.notes(shown, "Read this first", answer.severe(subject))
+        output.notes(shown, "Written", [out] if written else [])
     return GOOD if found.fit.certificate.certified else NOT_CERTIFIED

@@ -55,8 +55,10 @@ def sample(
     plot: options.Plot = None,
 ) -> int:
     """Sample the posterior of a law and diagnose it. Exit status 1 where it is not to be believed."""
+    from itertools import chain
+
     from jaxscale import infer
-    from jaxscale.cli import inputs, output
+    from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, sampling, waiting
     from jaxscale.cli.reading import engine_of, joint, likelihood_of, whole
@@ -79,11 +81,14 @@ def sample(
     whole(str(starts), "--starts", least=0)
     whole(str(max_steps), "--max-steps", least=1, like=1000)
     whole(str(seed), "--seed", least=0)
-    output.check_target(json, "--json")
-    output.check_saving(save, "--save")
-    output.check_tree(tree, "--tree")
-    output.check_folder(folder, "--folder")
-    output.check_folder(plot, "--plot")
+    targets.check(
+        reads={"FILE": inputs.local(file)},
+        files={"--json": json},
+        saves={"--save": save},
+        trees={"--tree": tree},
+        figures={"--plot": plot},
+        folders={"--folder": folder},
+    )
     chosen = likelihood_of(likelihood)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
@@ -103,7 +108,7 @@ def sample(
     model = joint(model, split, group, study, partial)
     held = inputs.fixed_of(fix or (), model)
 
-    out = output.console(json)
+    out = output.console(json, save)
     bags = None
     with Clock() as clock:
         with waiting(f"searching the modes of {record.law_name(model)} on {len(study)} runs (the first time compiles)"):
@@ -126,49 +131,55 @@ def sample(
     seconds = clock.seconds
     card = fit_card(mode, ensemble, study, seconds, seed=seed) if json is not None or save is not None else None
 
-    output.say(out, posterior_summary.posterior_sentence(found, study.name))
-    output.say(out)
-    out.print(posterior_summary.posterior_table(found))
-    output.say(out)
-    output.say(out, posterior_summary.verdict_line(found))
-    output.say(out, text.certificate_line(mode).replace("Certificate", "Certificate of the mode", 1))
-    if bags is not None:
-        output.say(out)
-        output.say(out, bagging.bagging_sentence(bags))
-        output.say(out)
-        out.print(bagging.bagging_table(bags))
-        output.say(out)
-        output.say(out, bagging.MISMATCH)
-    doubts = [*record.warnings_of(mode), *found.remarks, *(() if bags is None else bags.remarks)]
-    output.notes(out, "Remarks", doubts)
-    output.say(out)
-    output.say(out, text.reach_sentence(mode))
-    if save is not None:
-        from jaxscale.report.store import save as keep
-
-        keep(save, mode, ensemble, card=card)
-        kind = "chains" if bags is None else "bagged posteriors, whose spread is the honest one"
-        output.say(out, f"{save} keeps the mode and the draws of the {kind}.")
-    if tree is not None or plot is not None:
-        with waiting("predicting the runs"):
-            made = posterior_tree(found, key=seed)
-        if tree is not None:
-            write_tree(tree, made)
-        if plot is not None:
-            from jaxscale.report.plots import figures
-            from jaxscale.report.plots.posterior import posterior_figures
-
-            with waiting("drawing"):
-                paths = output.write_figures(plot, figures(mode, ensemble))
-                paths += output.write_figures(plot, posterior_figures(made))
-            output.notes(out, "Figures", [str(path) for path in paths])
-    trusted = found.diagnosis.passed and (bags is None or bags.passed)
-    output.notes(out, "Next", bagging.next_steps(mode, ensemble, trusted, save))
-    output.say(out)
-    output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     answer = posterior_summary.posterior_record(found) | {"seconds": seconds}
     answer["card"] = card
     answer["bagged"] = None if bags is None else bagging.bagging_record(bags)
     answer["warnings"] = [*answer["warnings"], *(() if bags is None else bags.remarks)]
-    output.write_json(json, answer)
+    chart = None
+    if tree is not None or plot is not None:
+        with waiting("predicting the runs"):
+            chart = posterior_tree(found, key=seed)
+
+    with output.files_first() as put:
+        kept = False
+        if save is not None:
+            from jaxscale.report.store import save as keep
+
+            kept = put(keep, save, mode, ensemble, card=card) is not False
+        if tree is not None and chart is not None:
+            put(write_tree, tree, chart)
+        drawn = ()
+        if plot is not None and chart is not None:
+            from jaxscale.report.plots import figures
+            from jaxscale.report.plots.posterior import posterior_figures
+
+            with waiting("drawing"):
+                drawn = put(output.write_figures, plot, chain(figures(mode, ensemble), posterior_figures(chart))) or ()
+        put(output.write_json, json, answer)
+
+        output.say(out, posterior_summary.posterior_sentence(found, study.name))
+        output.say(out)
+        out.print(posterior_summary.posterior_table(found))
+        output.say(out)
+        output.say(out, posterior_summary.verdict_line(found))
+        output.say(out, text.certificate_line(mode).replace("Certificate", "Certificate of the mode", 1))
+        if bags is not None:
+            output.say(out)
+            output.say(out, bagging.bagging_sentence(bags))
+            output.say(out)
+            out.print(bagging.bagging_table(bags))
+            output.say(out)
+            output.say(out, bagging.MISMATCH)
+        doubts = [*record.warnings_of(mode), *found.remarks, *(() if bags is None else bags.remarks)]
+        output.notes(out, "Remarks", doubts)
+        output.say(out)
+        output.say(out, text.reach_sentence(mode))
+        if kept:
+            kind = "chains" if bags is None else "bagged posteriors, whose spread is the honest one"
+            output.say(out, f"{save} keeps the mode and the draws of the {kind}.")
+        output.notes(out, "Figures", [str(path) for path in drawn])
+        trusted = found.diagnosis.passed and (bags is None or bags.passed)
+        output.notes(out, "Next", bagging.next_steps(mode, ensemble, trusted, save))
+        output.say(out)
+        output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     return GOOD if mode.certificate.certified and trusted else NOT_CERTIFIED

@@ -41,7 +41,7 @@ def versus(
 
     All losses must be of the same held-out text and tokenizer. Exit status 1 where a fit is not certified.
     """
-    from jaxscale.cli import inputs, output
+    from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting
     from jaxscale.cli.reading import names_of, whole
@@ -53,7 +53,7 @@ def versus(
     draws = whole(bootstrap, "--bootstrap", least=2)
     whole(str(starts), "--starts", least=0)
     whole(str(seed), "--seed", least=0)
-    output.check_target(json, "--json")
+    targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
     chosen = objective_from_name(objective)
     model = inputs.law_class(law)()
     budgets = [found for c in at or () if (found := inputs.positive(c, "--at", "FLOP"))] or None
@@ -87,16 +87,18 @@ def versus(
         )
     seconds = clock.seconds
 
-    output.say(out, report.sentence(found))
-    output.say(out)
-    out.print(report.scale_table(found))
-    output.say(out)
-    for note in report.notes(found):
-        output.say(out, note)
-    output.notes(out, "Remarks", report.remarks(found))
-    output.say(out)
-    for f in found.fits:
-        output.say(out, text.certificate_line(f))
-    output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
-    output.write_json(json, report.versus_record(found) | {"seconds": seconds})
+    with output.files_first() as put:
+        put(output.write_json, json, report.versus_record(found) | {"seconds": seconds})
+
+        output.say(out, report.sentence(found))
+        output.say(out)
+        out.print(report.scale_table(found))
+        output.say(out)
+        for note in report.notes(found):
+            output.say(out, note)
+        output.notes(out, "Remarks", report.remarks(found))
+        output.say(out)
+        for f in found.fits:
+            output.say(out, text.certificate_line(f))
+        output.say(out, f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running.")
     return GOOD if found.certified else NOT_CERTIFIED

@@ -11,6 +11,7 @@ import typer
 from jaxscale.cli.advice import spoken
 
 GOOD, NOT_CERTIFIED, BAD_INPUT, FAULT = 0, 1, 2, 3
+CLOSED = 141  # as a shell tells of a program that wrote to a closed pipe: 128 and the signal's number
 
 
 def answers(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -25,6 +26,8 @@ def answers(command: Callable[..., int | None]) -> Callable[..., None]:
         except BadInput as error:
             _say(str(error))
             status = BAD_INPUT
+        except BrokenPipeError:  # whoever reads stdout has had enough
+            status = CLOSED
         except OSError as error:
             named = f"{error.filename}: " if error.filename else ""
             _say(f"{named}{error.strerror or error}; check the path, its permissions and the space left")

@@ -67,6 +67,16 @@ def study_of(
     return Study.read(file, mapping or None, where=where, **options)
 
 
+def local(file: str) -> Path | None:
+    """The file that `study_of` reads; None where a public data set is downloaded."""
+    if not file.startswith(DATA):
+        return Path(file)
+    from jaxscale.studies.registry import datasets, local_table
+
+    found = datasets().get(file[len(DATA) :])
+    return None if found is None else local_table(found)
+
+
 def _is_file(file: str, option: str, remedy: str) -> None:
     if not Path(file).exists():
         raise BadInput(f"{option}: there is no file {file}; {remedy}")

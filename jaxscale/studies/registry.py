@@ -78,13 +78,21 @@ def tidy_table(data: Dataset, url: str | None = None, cache: str | Path | None =
     return data.tidy([read_table(path) for path in paths])
 
 
-def _table(data: Dataset, data_dir: Any, url: Any, cache: Any) -> tuple[Table, str, str]:
-    """The tidy table, where it is from, and the checksum of that."""
+def local_table(data: Dataset, data_dir: str | Path | None = None) -> Path | None:
+    """Where the tidy table lies: in the package, or in `data_dir` (or `JAXSCALE_DATA_DIR`); None where nowhere."""
     if data.shipped:
-        return _checked(Path(__file__).parent / data.shipped, data, f"jaxscale/studies/{data.shipped}", "install again")
+        return Path(__file__).parent / data.shipped
     folder = data_dir or os.environ.get("JAXSCALE_DATA_DIR")
     path = Path(folder) / data.slug / "data.csv" if folder else None
-    if path is not None and path.is_file():
+    return path if path is not None and path.is_file() else None
+
+
+def _table(data: Dataset, data_dir: Any, url: Any, cache: Any) -> tuple[Table, str, str]:
+    """The tidy table, where it is from, and the checksum of that."""
+    path = local_table(data, data_dir)
+    if path is not None and data.shipped:
+        return _checked(path, data, f"jaxscale/studies/{data.shipped}", "install again")
+    if path is not None:
         remedy = "restore the recorded table, or unset JAXSCALE_DATA_DIR to download the source"
         return _checked(path, data, f"{data.slug}/data.csv", remedy)
     table = tidy_table(data, url, cache)
