@@ -135,7 +135,8 @@ def bag(
     - `engine`: "importance" (that of `settings` by default), the faster one on a CPU, or "nuts": four chains of every
       resample, all side by side on an accelerator. Both give the same posteriors to their Monte-Carlo error.
     - `folder`: where finished chunks are kept; a run that was killed, started again with the same arguments, goes on
-      from there and gives the same numbers to the last bit. A larger `n` adds to what is there.
+      from there and gives the same numbers to the last bit. A larger `n` adds to what is there. A chunk that is
+      damaged, or another's, is made again, with a warning.
     - `progress`: called with (lanes done, n) after each chunk.
 
     Lane i depends on `key` and i alone. Raises `BadInput` on n < 2, a fit without prior, or a folder of another run.
