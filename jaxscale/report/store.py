@@ -21,7 +21,9 @@ import xarray as xr
 from jaxscale.core.errors import BadInput
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
-from jaxscale.report.store_file import FORMAT, SCHEMA, check_seal, read, write
+from jaxscale.infer.recheck import contradiction
+from jaxscale.report.store_check import check_ensemble, check_fit, check_written
+from jaxscale.report.store_file import FORMAT, SCHEMA, SEAL, check_seal, read, write
 from jaxscale.report.store_groups import (
     card_group,
     check_predictions,
@@ -64,18 +66,12 @@ def save(
             f"{path}: expected fit.law and fit.objective to be the optimum of fit.problem, got other values; "
             "save the fit as `fit` returned it"
         )
-    groups = {"/": xr.Dataset(attrs=_header(fit))} | fit_groups(fit)
-    if ensemble is not None:
-        if jax.tree.structure(ensemble.law) != jax.tree.structure(fit.law):
-            raise BadInput(
-                f"{path}: expected an ensemble of {type(fit.law).__name__} as fitted, got one of "
-                f"{type(ensemble.law).__name__}; save it with its own fit"
-            )
-        kind = "bootstrap" if ensemble.method.startswith("bootstrap") else "posterior"
-        groups[f"/{kind}"] = ensemble_group(ensemble)
-    if card is not None:
-        groups["/card"] = card_group(card)
-    write(path, xr.DataTree.from_dict(groups))
+    if ensemble is not None and jax.tree.structure(ensemble.law) != jax.tree.structure(fit.law):
+        raise BadInput(
+            f"{path}: expected an ensemble of {type(fit.law).__name__} as fitted, got one of "
+            f"{type(ensemble.law).__name__}; save it with its own fit"
+        )
+    write(path, xr.DataTree.from_dict(_groups(fit, ensemble, card)))
 
 
 def load(path: str | Path, *, trust: bool = False) -> Saved:
@@ -83,8 +79,9 @@ def load(path: str | Path, *, trust: bool = False) -> Saved:
 
     Runs no code from the file. A law from outside the package is imported from where it was defined, which
     runs its file: only with `trust`. In a process without float64 a float64 file is rounded, and a remark
-    says so. Raises `BadInput` where the file is damaged, of another origin or of a later schema, or where a
-    law is unknown or gives other values than it did.
+    says so. Structure and sizes are checked before anything is loaded, and a file is at most 128 MiB. Raises
+    `BadInput` where the file is damaged, of another origin or of a later schema, where it holds what `save` does not
+    write or a certificate that its numbers contradict, and where a law is unknown or gives other values than it did.
     """
     tree = read(path)
     groups = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
@@ -96,10 +93,21 @@ def load(path: str | Path, *, trust: bool = False) -> Saved:
         if missing:
             raise BadInput(f"expected the groups of a fit, {', '.join(missing)} missing; save the fit again")
         fit = read_fit(groups, trust=trust, writer=writer)
+        stored = groups["/runs"]["target"].values
+        rounded = local(stored).dtype != stored.dtype
+        check_fit(fit)
         found = next((groups[f"/{kind}"] for kind in _ENSEMBLES if f"/{kind}" in groups), None)
         ensemble = None if found is None else read_ensemble(found, trust=trust, writer=writer)
         card = read_card(groups["/card"]) if "/card" in groups else None
-        check_predictions(groups["/runs"], fit, writer)
+        if ensemble is not None:
+            check_ensemble(ensemble, fit)
+        again = _groups(fit, ensemble, card)
+        check_predictions(groups["/runs"], again["/runs"], type(fit.law).__name__, writer)
+        again["/"].attrs |= {SEAL: "", **{f"{name}_version": "" for name in versions}}
+        check_written(groups, again, bits=not rounded)
+        told = None if rounded else contradiction(fit)
+        if told is not None:
+            raise BadInput(f"{told}; its certificate does not hold: fit again")
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -107,13 +115,23 @@ def load(path: str | Path, *, trust: bool = False) -> Saved:
             f"{path}: expected the content of a saved fit, got content that does not fit together "
             f"({type(error).__name__}: {error}); it was damaged or changed: copy it again, or save the fit again"
         ) from error
-    stored = groups["/runs"]["target"].values
-    if local(stored).dtype != stored.dtype:
+    if rounded:
         remark = (
             f"Rounded from {stored.dtype} to {local(stored).dtype} on loading; its certificate holds for the former."
         )
         fit = replace(fit, table_remarks=(*fit.table_remarks, remark))
     return Saved(fit, ensemble, versions, card)
+
+
+def _groups(fit: Fit, ensemble: Ensemble | None, card: Mapping[str, Any] | None) -> dict[str, xr.Dataset]:
+    """What is written of a fit, by path."""
+    groups = {"/": xr.Dataset(attrs=_header(fit))} | fit_groups(fit)
+    if ensemble is not None:
+        kind = "bootstrap" if ensemble.method.startswith("bootstrap") else "posterior"
+        groups[f"/{kind}"] = ensemble_group(ensemble)
+    if card is not None:
+        groups["/card"] = card_group(card)
+    return groups
 
 
 def _header(fit: Fit) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from jaxscale.report.netcdf import netcdf
 
 FORMAT, SCHEMA = "jaxscale fit", 1
 SEAL = "sha256"
+GROUPS = (
+    *("/", "/fit", "/fit/certificate", "/fit/identifiability", "/runs", "/provenance"),
+    *("/bootstrap", "/posterior", "/card"),
+)
 
 
 def write(path: str | Path, tree: xr.DataTree) -> None:
@@ -23,7 +28,17 @@ def write(path: str | Path, tree: xr.DataTree) -> None:
     sealed = tree.copy()
     sealed.attrs[SEAL] = checksum(tree)
     plain = {node.path: {name: {"_FillValue": None} for name in _numeric(node)} for node in sealed.subtree}
-    files.write(path, netcdf(sealed, plain))
+    data = netcdf(sealed, plain)
+    _small(path, len(data))
+    files.write(path, data)
+
+
+def _small(path: str | Path, size: int) -> None:
+    """Raise `BadInput` where `read` would refuse so large a file."""
+    from jaxscale.report.store_hdf5 import LARGEST
+
+    if size > LARGEST:
+        raise BadInput(f"{path}: expected at most {LARGEST >> 20} MiB, got {size >> 20} MiB of draws; save fewer draws")
 
 
 def _numeric(node: xr.DataTree) -> list[str]:
@@ -32,30 +47,39 @@ def _numeric(node: xr.DataTree) -> list[str]:
 
 
 def read(path: str | Path) -> xr.DataTree:
-    """The tree at `path`, in memory. Raises `BadInput` unless it is a whole file of a schema known here."""
+    """The tree at `path`, in memory. Raises `BadInput` unless it is a whole file of a schema known here.
+
+    Structure and sizes are checked before anything is loaded; links are not followed.
+    """
     _needs_h5py()
+    from jaxscale.report.store_hdf5 import contents
+
     if not Path(path).is_file():
         raise BadInput(f"{path}: expected a saved fit, got no such file; check the path")
     try:
-        with xr.open_datatree(path, engine="h5netcdf", decode_cf=False) as opened:
-            tree = opened.load()
+        return xr.DataTree.from_dict(contents(path, GROUPS, _known))
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
     except Exception as error:  # HDF5 tells damage by errors of many kinds, from OSError to KeyError
         raise BadInput(
             f"{path}: expected a whole netCDF file, got one that cannot be read ({_first_line(error)}); "
             "it is damaged or of another kind: copy it again, or save the fit again"
         ) from error
-    if tree.attrs.get("format") != FORMAT:
+
+
+def _known(header: Mapping[str, Any]) -> None:
+    """Raise `BadInput` unless the root's attributes are those of a file that can be read here."""
+    if header.get("format") != FORMAT:
         raise BadInput(
-            f"{path}: expected a file written by jaxscale (format = {FORMAT!r}), got a netCDF file of another origin "
-            f"with the groups {list(tree.groups)}; give a file that jaxscale saved"
+            f"expected a file written by jaxscale (format = {FORMAT!r}), got a netCDF file of another origin; "
+            "give a file that jaxscale saved"
         )
-    schema = tree.attrs.get("schema")
-    if not isinstance(schema, (int, np.integer)) or not 1 <= schema <= SCHEMA:
+    schema = header.get("schema")
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise BadInput(
-            f"{path}: expected schema 1 to {SCHEMA}, got {schema}, written by jaxscale "
-            f"{tree.attrs.get('jaxscale_version', 'of unknown version')}; install that version"
+            f"expected schema 1 to {SCHEMA}, got {str(schema)[:20]}, written by jaxscale "
+            f"{str(header.get('jaxscale_version', 'of unknown version'))[:40]}; install that version"
         )
-    return tree
 
 
 def check_seal(tree: xr.DataTree) -> None:
@@ -80,7 +104,7 @@ def checksum(tree: xr.DataTree) -> str:
             text = data.dtype.kind in "OUST"
             kind = "text" if text else data.dtype.newbyteorder("<").str
             state.update(_canonical([name, variable.dims, data.shape, kind, _attributes(variable.attrs)]))
-            state.update(_canonical(data.tolist()) if text else data.astype(kind).tobytes())
+            state.update(_canonical(data.tolist()) if text else np.ascontiguousarray(data, kind).reshape(-1).data)
     return state.hexdigest()
 
 
@@ -94,7 +118,7 @@ def _canonical(value: Any) -> bytes:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
+    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
 
 
 def _needs_h5py() -> None:

@@ -5,6 +5,7 @@ written as its import path and the SHA-256 of its source; importing it runs its 
 """
 
 import dataclasses
+import difflib
 import functools
 import hashlib
 import importlib
@@ -143,9 +144,10 @@ def _resolve(node: Mapping[str, Any], trust: bool, writer: str) -> type[eqx.Modu
     known: Mapping[str, Any] = laws.catalogue() if kind == "law" else _objectives()
     name = str(node.get(kind))
     if name not in known:
+        near = difflib.get_close_matches(name[:100], known, 3, 0.0)
         raise BadInput(
-            f"expected a {kind} of this jaxscale ({', '.join(sorted(known))}), got {name!r}; "
-            f"install jaxscale {writer}, which wrote it, or fit again"
+            f"expected a {kind} of this jaxscale ({', '.join(near)} and {len(known) - len(near)} others), got "
+            f"{name[:100]!r}; install jaxscale {writer}, which wrote it, or fit again"
         )
     return known[name]
 

@@ -10,6 +10,7 @@ import pytest
 
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import replace
+from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.bootstrap import bootstrap
 from jaxscale.infer.diagnosis import diagnose
@@ -74,6 +75,7 @@ def posterior_around(small_fit: Fit) -> Around:
             restarts=(),
             groups=groups,
             table_remarks=(),
+            certificate=dataclasses.replace(small_fit.certificate, code=RESULTS.max_steps),
         )
         rng = np.random.default_rng(5)
         draws = z + 0.01 * rng.normal(size=(CHAINS, DRAWS, z.size)).astype(z.dtype)

@@ -9,6 +9,7 @@ import pytest
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, from_published, signature
+from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.bootstrap import bootstrap
 from jaxscale.infer.ensemble import Ensemble
@@ -64,7 +65,7 @@ def same_fit(a: Fit, b: Fit):
 
 
 def as_if_fitted(like: Fit, law: AbstractLaw, objective: AbstractObjective, runs: Runs, **other) -> Fit:
-    """A fit of another law without solving: `save` asks for a complete record, not for an optimum."""
+    """A fit of another law without solving: a complete record, which says that it is no optimum."""
     problem = FitProblem.of(split(Model(law, objective)), runs.padded())
     size = len(problem.split.names())
     return dataclasses.replace(
@@ -75,6 +76,7 @@ def as_if_fitted(like: Fit, law: AbstractLaw, objective: AbstractObjective, runs
         hessian=np.eye(size),
         restarts=(),
         count=runs.size,
+        certificate=dataclasses.replace(like.certificate, code=RESULTS.max_steps),
         **other,
     )
 
@@ -131,7 +133,9 @@ def test_everything_that_may_be_empty_may_also_be_full(tmp_path, small_fit):
         provenance={"source": "a table, é", "coordinates": "x", "long": "9" * 100_000, "empty": ""},
         table_remarks=("One.", "Two."),
         seconds={"total": 0.1, "compile": 1 / 3},
-        certificate=dataclasses.replace(small_fit.certificate, on_edge=("alpha",), second_gap=0.25),
+        certificate=dataclasses.replace(
+            small_fit.certificate, code=RESULTS.ambiguous, on_edge=("alpha",), second_gap=0.25
+        ),
         identifiability=dataclasses.replace(small_fit.identifiability, lines=("A line.",), condition=float("inf")),
     )
     bare = dataclasses.replace(
@@ -215,7 +219,7 @@ def test_the_file_reads_well_without_jaxscale(tmp_path, small_fit):
         assert tree["fit/E"].attrs["units"] == "nats"
         assert tree["fit/alpha"].attrs["doc"] == "size exponent"
         assert tree["bootstrap/E"].dims == ("draw", "group")
-        assert tree["fit/certificate"].attrs["code"] == "converged"
+        assert tree["fit/certificate"].attrs["code"] == "max_steps"
         assert tree["fit/hessian"].dims == ("coordinate", "other")
         assert list(tree["fit/hessian"].coordinate.values) == list(fit.problem.split.names())
         assert tree["runs/N"].attrs["units"] == "params"

@@ -11,6 +11,7 @@ import xarray as xr
 
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.parametric import replace
+from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
@@ -37,6 +38,8 @@ def as_if_fitted(like: Fit, law: AbstractLaw) -> Fit:
     runs = dataclasses.replace(runs, target=predict(law, runs))
     problem = FitProblem.of(split(Model(law, gaussian())), runs.padded())
     size = len(problem.split.names())
+    unsolved = dataclasses.replace(like.certificate, code=RESULTS.max_steps)
+    like = dataclasses.replace(like, certificate=unsolved)
     new = {"law": law, "objective": gaussian(), "problem": problem, "hessian": np.eye(size), "restarts": (), "count": 9}
     return dataclasses.replace(like, **new, groups=GROUPS)
 

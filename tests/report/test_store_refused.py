@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.results import RESULTS
 from jaxscale.infer.problem import FitProblem
 from jaxscale.objectives.model import Model
 from jaxscale.report.store import load, save
@@ -176,7 +177,8 @@ def test_a_custom_law_needs_trust_and_its_source(tmp_path, monkeypatch, small_fi
 
     law = mine_of_a_user.Mine()
     problem = FitProblem.of(split(Model(law, small_fit.objective)), small_fit.runs.padded())
-    fit = dataclasses.replace(small_fit, law=law, problem=problem, hessian=np.eye(1), restarts=())
+    unsolved = dataclasses.replace(small_fit.certificate, code=RESULTS.max_steps)
+    fit = dataclasses.replace(small_fit, law=law, problem=problem, hessian=np.eye(1), restarts=(), certificate=unsolved)
     save(tmp_path / "a.nc", fit)
     refuse(tmp_path / "a.nc", "mine_of_a_user:Mine", "trust=True")
     assert type(load(tmp_path / "a.nc", trust=True).fit.law) is mine_of_a_user.Mine
