@@ -6,6 +6,7 @@ that are declared and not there, compression). None of it is followed or unpacke
 """
 
 import io
+import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,8 +39,9 @@ def contents(
     no HDF5 file or damaged.
     """
     with open(path, "rb") as stream:  # read once: what is checked is what is loaded, whoever replaces the file
-        data = stream.read(LARGEST + 1)
-    if len(data) > LARGEST:
+        large = os.fstat(stream.fileno()).st_size > LARGEST
+        data = b"" if large else stream.read(LARGEST)
+    if large:
         raise BadInput(f"expected a saved fit of at most {LARGEST >> 20} MiB, got a larger file; save fewer draws")
     with h5py.File(io.BytesIO(data), "r") as file:
         known(_Walk(data, groups).attributes("/", file))
