@@ -97,7 +97,7 @@ class Folder:
         seal = dict(zip(_SEAL, (number, self.computation, _checksum(number, self.computation, arrays)), strict=True))
         stream = io.BytesIO()
         np.savez(stream, **{**arrays, **{name: np.asarray(x) for name, x in seal.items()}})
-        files.write(file, stream.getbuffer())
+        files.write(file, stream.getvalue())
         return made
 
     def _read(self, file: Path, number: int, names: list[str]) -> dict[str, np.ndarray]:
