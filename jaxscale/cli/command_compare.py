@@ -22,6 +22,7 @@ def compare(
     duplicates: options.Duplicates = None,
     tokens_per_byte: options.PerByte = None,
     tokens_per_character: options.PerCharacter = None,
+    max_table: options.MaxTable = None,
     draws: options.Draws = "1000",
     chains: options.Chains = "4",
     at: Annotated[
@@ -56,6 +57,7 @@ def compare(
         where,
         group=group,
         run_id=run_id,
+        max_table=max_table,
         duplicates=duplicates,
         tokens_per_byte=tokens_per_byte,
         tokens_per_character=tokens_per_character,

@@ -28,6 +28,7 @@ def forecast(
     duplicates: options.Duplicates = None,
     tokens_per_byte: options.PerByte = None,
     tokens_per_character: options.PerCharacter = None,
+    max_table: options.MaxTable = None,
     state: options.State = None,
     json: options.Json = None,
 ) -> int:
@@ -53,6 +54,7 @@ def forecast(
         where,
         state,
         run_id=run_id,
+        max_table=max_table,
         duplicates=duplicates,
         tokens_per_byte=tokens_per_byte,
         tokens_per_character=tokens_per_character,

@@ -16,6 +16,7 @@ def predict(
     map: Annotated[list[str] | None, typer.Option(help="symbol=column[unit] for --file.")] = None,
     where: Annotated[str | None, typer.Option(help="Filter on the columns of --file.")] = None,
     group: Annotated[str | None, typer.Option(help="Column of --file with the group's label, for joint fits.")] = None,
+    max_table: options.MaxTable = None,
     json: options.Json = None,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write the table as CSV.")] = None,
     trust: options.Trust = False,
@@ -31,7 +32,7 @@ def predict(
     if bool(at) == bool(file):
         got = "both" if at else "neither"
         raise BadInput(f"predict: expected either --at or --file, got {got}; write it as in --at N=70e9,D=1.4e12")
-    for option, given in (("--map", map), ("--where", where), ("--group", group)):
+    for option, given in (("--map", map), ("--where", where), ("--group", group), ("--max-table", max_table)):
         if given and not file:
             raise BadInput(f"{option}: expected with --file only, got it with --at; leave it out")
     targets.check(reads={"FIT": fit, "--file": file}, files={"--json": json, "--csv": csv})
@@ -39,7 +40,7 @@ def predict(
     saved = inputs.saved_fit(fit, trust)
     if points is None:
         assert file is not None
-        points = inputs.points_in(file, map or (), where, group, saved.fit)
+        points = inputs.points_in(file, map or (), where, group, saved.fit, max_table)
     found = forecast(saved.fit, points, saved.ensemble)
     missing = [] if saved.ensemble is not None else [no_intervals(saved.fit)]
     made = record.forecast_record(found, saved.fit)

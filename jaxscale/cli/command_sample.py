@@ -24,6 +24,7 @@ def sample(
         str | None, typer.Option(help="Parameters that scatter around a common value; the others are shared.")
     ] = None,
     run_id: options.RunId = None,
+    max_table: options.MaxTable = None,
     weight: options.Weight = None,
     noise: options.Noise = None,
     duplicates: options.Duplicates = None,
@@ -101,6 +102,7 @@ def sample(
         run_id=run_id,
         weight=weight,
         noise=noise,
+        max_table=max_table,
         duplicates=duplicates,
         tokens_per_byte=tokens_per_byte,
         tokens_per_character=tokens_per_character,

@@ -26,6 +26,7 @@ def versus(
     duplicates: options.Duplicates = None,
     tokens_per_byte: options.PerByte = None,
     tokens_per_character: options.PerCharacter = None,
+    max_table: options.MaxTable = None,
     noise: Annotated[
         str | None, typer.Option(help="Standard deviation of one run's loss, relative; default: of the residuals.")
     ] = None,
@@ -65,6 +66,7 @@ def versus(
         where,
         group=recipe,
         run_id=run_id,
+        max_table=max_table,
         duplicates=duplicates,
         tokens_per_byte=tokens_per_byte,
         tokens_per_character=tokens_per_character,

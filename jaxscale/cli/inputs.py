@@ -323,17 +323,19 @@ def saved_fit(file: str, trust: bool) -> Saved:
     return load(file, trust=trust)
 
 
-def points_in(file: str, given: Sequence[str], where: str | None, group: str | None, fit: Any) -> dict[str, Any]:
+def points_in(
+    file: str, given: Sequence[str], where: str | None, group: str | None, fit: Any, most: str | None = None
+) -> dict[str, Any]:
     """Points from a table: no loss is needed. Raises `BadInput`."""
     from jaxscale.core.groups import label
     from jaxscale.core.law import signature
     from jaxscale.studies.convert import canonical
     from jaxscale.studies.options import Options
     from jaxscale.studies.sheet import Sheet
-    from jaxscale.studies.tables import read_table
+    from jaxscale.studies.tables import open_table
 
     _is_file(file, "--file", "give the path of a table of points")
-    sheet = Sheet(read_table(file), where)
+    sheet = Sheet(open_table(file, most or Options().max_table), where)
     names = [name for name in signature(fit.law).inputs if name != "group"]
     mapping = mapping_of(given) or {name: name for name in names}
     columns, _, _ = canonical(sheet, mapping, Options())

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-Table = Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json), or data:NAME.")]
+Table = Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json, ...), or data:NAME.")]
 Law = Annotated[str, typer.Option(help="Name of the law; see `jaxscale laws`.")]
 Map = Annotated[list[str] | None, typer.Option(help="symbol=column[unit], as in D=tokens[B]; loss is the output.")]
 Where = Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')]
@@ -31,6 +31,9 @@ State = Annotated[
     typer.Option(
         metavar="ITEM=TEXT", help="Answer a question of the fit card, as in tuning='rate swept at each size'."
     ),
+]
+MaxTable = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Memory that FILE may take once decompressed and read; 1GB.")
 ]
 Draws = Annotated[str, typer.Option(metavar="N", help="Draws of each chain.")]
 Chains = Annotated[str, typer.Option(metavar="N", help="Number of chains.")]

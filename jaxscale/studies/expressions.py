@@ -148,6 +148,9 @@ class _Filter:
         texts = [isinstance(x, np.ndarray) and x.dtype.kind == "O" for x in (a, b)]
         if any(texts) and any(isinstance(x, np.float64) for x in (a, b)):
             raise BadInput(f"where: {self.text!r} compares a column of text with a number; put the value in quotes")
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, str) and not one and isinstance(other, np.ndarray):
+                return np.array([cell is None or cell == "" for cell in other], dtype=bool)
         cells_a, cells_b = np.broadcast_arrays(np.asarray(a, dtype=object), np.asarray(b, dtype=object))
         return np.array([x == y for x, y in zip(cells_a.ravel(), cells_b.ravel(), strict=True)]).reshape(cells_a.shape)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from jaxscale.studies.budget import USUAL
+
 type Names = str | Sequence[str] | None
 
 
@@ -16,6 +18,7 @@ class Options:
     - `weight`: a column; `noise`: a column, with a unit as for the loss, or one number.
     - `n_convention`: "with embeddings", "without embeddings", or a column of these.
     - `tokens_per_byte`, `tokens_per_character`: a number or a column, for losses per byte or character.
+    - `max_table`: bytes of memory ("4GB") that a file may take once it is decompressed and read.
     - `target`: symbol of what the law predicts.
     - `duplicates`: "once" counts copies of a whole row once and keeps rows that are equal in what is mapped only,
       "keep" keeps copies too, "refuse" refuses both; whatever is found is said.
@@ -31,6 +34,7 @@ class Options:
     n_convention: str | None = None
     tokens_per_byte: float | str | None = None
     tokens_per_character: float | str | None = None
+    max_table: str | float = USUAL
     target: str = "loss"
     duplicates: str = "once"
     name: str | None = None

@@ -12,19 +12,18 @@ from jaxscale.studies import checks, convert, duplicates, sanity
 from jaxscale.studies.aliases import resolve
 from jaxscale.studies.options import Names, Options
 from jaxscale.studies.sheet import Sheet, labels
-from jaxscale.studies.tables import read_table, sha256_of
+from jaxscale.studies.tables import open_table, sha256_of
 from jaxscale.studies.units import split_unit
 
 
 def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict[str, Any]:
     """The fields of a `Study`. Raises `BadInput`, one sentence that names row, column, value and remedy."""
-    table = read_table(data)
     duplicates.check_way(options.duplicates)
-    sheet = Sheet(table, options.where)
+    sheet = Sheet(open_table(data, options.max_table), options.where)
     if options.duplicates == "once":
         duplicates.count_once(sheet)
     if not mapping:
-        mapping, remarks = resolve(table, options.target)
+        mapping, remarks = resolve(sheet.table, options.target)
         sheet.remarks.extend(remarks)
     elif options.target not in mapping:
         raise BadInput(

@@ -1,6 +1,6 @@
 """The rows under reading: located columns, numbers, labels, and what was done to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,16 +10,18 @@ from jaxscale.studies import checks, units
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
 from jaxscale.studies.options import Names
+from jaxscale.studies.tables import OwnersTable
 
 
 class Sheet:
     """The rows under reading: the owner's table, what was done to it, and what must be said about it."""
 
-    def __init__(self, table: Mapping[str, np.ndarray], where: str | None) -> None:
+    def __init__(self, owner: OwnersTable, where: str | None) -> None:
+        table = owner.columns
         total = len(next(iter(table.values())))
         self.table, self.rows = dict(table), np.arange(1, total + 1)
         self.done: list[str] = []
-        self.remarks: list[str] = []
+        self.remarks: list[str] = [*owner.remarks]
         self.exclusions = ""
         if where is not None:
             mask = mask_of(where, table)

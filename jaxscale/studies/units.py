@@ -169,6 +169,7 @@ def cell(text: str) -> tuple[float, str] | None:
     found = _CELL.fullmatch(text)
     if found:
         suffix = found[2] or ""
-        return float(found[1]) * _PREFIX.get(suffix.lower(), 1.0), suffix
+        value = float(found[1]) * _PREFIX.get(suffix.lower(), 1.0)
+        return (value, suffix) if math.isfinite(value) else None  # 1e400 is a number that no float holds
     # float() also knows nan and inf, which the finiteness check then names.
     return (float(text), "") if text.strip().lower() in {"nan", "inf", "-inf", "+inf"} else None

@@ -86,3 +86,9 @@ def test_everything_else_is_refused_in_a_sentence(text: str, said: str) -> None:
 def test_deep_nesting_does_not_reach_the_stack() -> None:
     with pytest.raises(BadInput, match="where: "):
         mask_of("-" * 1990 + "N > 1", TABLE)
+
+
+def test_an_empty_text_is_a_missing_cell() -> None:
+    """A CSV cannot tell them apart."""
+    np.testing.assert_array_equal(mask_of("model == ''", TABLE), [m is None for m in MODEL])
+    np.testing.assert_array_equal(mask_of("'' != model", TABLE), [m is not None for m in MODEL])
