@@ -36,15 +36,15 @@ def predict(
         if given and not file:
             raise BadInput(f"{option}: expected with --file only, got it with --at; leave it out")
     targets.check(reads={"FIT": fit, "--file": file}, files={"--json": json, "--csv": csv})
-    points = inputs.points_of(at) if at else None
+    points, remarks = inputs.points_of(at) if at else None, []
     saved = inputs.saved_fit(fit, trust)
     if points is None:
         assert file is not None
-        points = inputs.points_in(file, map or (), where, group, saved.fit, max_table)
+        points, remarks = inputs.points_in(file, map or (), where, group, saved.fit, max_table)
     found = forecast(saved.fit, points, saved.ensemble)
     missing = [] if saved.ensemble is not None else [no_intervals(saved.fit)]
     made = record.forecast_record(found, saved.fit)
-    made["warnings"] = [*made["warnings"], *missing]
+    made["warnings"] = [*made["warnings"], *missing, *remarks]
 
     out = output.console(json, csv)
     with output.files_first() as put:
@@ -57,7 +57,7 @@ def predict(
         output.say(out, text.marked(saved.fit, words))
         output.say(out)
         out.print(text.forecast_table(found, saved.fit))
-        output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *found.remarks(), *missing])
+        output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *found.remarks(), *missing, *remarks])
         output.say(out)
         output.say(out, text.reach_sentence(saved.fit))
 

@@ -325,8 +325,8 @@ def saved_fit(file: str, trust: bool) -> Saved:
 
 def points_in(
     file: str, given: Sequence[str], where: str | None, group: str | None, fit: Any, most: str | None = None
-) -> dict[str, Any]:
-    """Points from a table: no loss is needed. Raises `BadInput`."""
+) -> tuple[dict[str, Any], list[str]]:
+    """Points from a table, and remarks on how it was read: no loss is needed. Raises `BadInput`."""
     from jaxscale.core.groups import label
     from jaxscale.core.law import signature
     from jaxscale.studies.convert import canonical
@@ -337,7 +337,7 @@ def points_in(
     _is_file(file, "--file", "give the path of a table of points")
     sheet = Sheet(open_table(file, most or Options().max_table), where)
     names = [name for name in signature(fit.law).inputs if name != "group"]
-    mapping = mapping_of(given) or {name: name for name in names}
+    mapping = sheet.in_units(mapping_of(given) or {name: name for name in names})
     columns, _, _ = canonical(sheet, mapping, Options())
     found: dict[str, Any] = {name: column for name, column in columns.items() if name in names}
     if "group" in signature(fit.law).inputs:
@@ -348,4 +348,4 @@ def points_in(
                 f"--group: there is no column {group!r}; the columns are {', '.join(list(sheet.table)[:20])}"
             )
         found["group"] = np.array([label(cell) for cell in sheet.table[group]])
-    return found
+    return found, sheet.remarks

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from jaxscale.core.errors import BadInput
+from jaxscale.studies.shapes import explained
 from jaxscale.studies.units import split_unit
 
 ALIASES = {
@@ -47,6 +48,8 @@ def resolve(columns: Iterable[str], target: str) -> tuple[dict[str, str], tuple[
             mapping[symbol] = found[0] if unit is None or split_unit(found[0])[1] else f"{found[0]}[{unit}]"
             remarks.append(f"column {found[0]!r} was taken as {symbol}")
     for needed, missing in ((target, target not in mapping), ("N", not set(mapping) - {target})):
+        if missing and (shape := explained(columns)):
+            raise BadInput(f"{needed}: no column is named so; {shape}")
         if missing:
             raise BadInput(
                 f"{needed}: no column is named so; the columns are {', '.join(columns[:20])}; "

@@ -12,7 +12,9 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, PETAFLOP_DAY, training_flops
-from jaxscale.studies.units import CountUnit, cell
+from jaxscale.studies.columns import brief
+from jaxscale.studies.numerals import both_readings, numerals
+from jaxscale.studies.units import CountUnit
 
 type Rows = np.ndarray
 
@@ -23,6 +25,7 @@ CONVENTIONS = {
 }
 # C / (6 N D) outside this range is no matter of counting attention or embeddings.
 _SIX_ND = (0.2, 5.0)
+_COMPUTE = ((1e9, "GFLOP"), (1e12, "TFLOP"), (1e15, "PFLOP"), (1e18, "EFLOP"), (1e21, "ZFLOP"))
 _ALIKE = np.log(2.0)  # so far apart, the rows' ratios of C to 6ND may be those of one architecture
 
 
@@ -45,33 +48,32 @@ def known(name: str, names: Iterable[str], role: str, kind: str = "column") -> s
 
 def numbers(name: str, column: np.ndarray, rows: Rows, *, suffixes: bool) -> tuple[np.ndarray, bool]:
     """float64 values of a column, and whether a suffix such as the B of `1.3B` was read. Refuses text."""
-    if column.dtype == np.float64:
-        return column, False
-    values, suffixed = np.full(len(column), np.nan), False
-    for i, found in enumerate(column):
-        if isinstance(found, str):
-            read = cell(found)
-            if read is None or (read[1] and not suffixes):
-                raise BadInput(
-                    f"row {rows[i]}, column {name!r}: expected a number, got the text {found!r}; "
-                    f"write a plain number, or leave the row out with a filter: `where=...`"
-                )
-            values[i], suffixed = read[0], suffixed or bool(read[1])
-        elif found is not None:
-            values[i] = found
-    return values, suffixed
+    read = numerals(column)
+    bad = read.unread | (read.suffixed if not suffixes else False)
+    if bad.any():
+        i, where = first(bad, rows)
+        two = both_readings(column[i])
+        remedy = f"it may be {two}: write it without the comma" if two else "write a plain number"
+        if i == 0 and bad.sum() == 1 and len(rows) > 1:
+            remedy = f"if it is a unit, delete the row and map {name}[unit]; else write a plain number"
+        raise BadInput(
+            f"{where}, column {name!r}: expected a number, got the text {brief(column[i])}; {remedy}, or leave the row "
+            "out with a filter: `where=...`"
+        )
+    return read.values, bool(read.suffixed.any())
 
 
-def finite(name: str, values: np.ndarray, rows: Rows) -> None:
-    """Refuses NaN, missing cells and infinities."""
+def finite(name: str, values: np.ndarray, rows: Rows, also: Sequence[str] = ()) -> None:
+    """Refuses NaN, missing cells and infinities; the filter that helps names the columns that `also` have some."""
     bad = ~np.isfinite(values)
     if bad.any():
         i, where = first(bad, rows)
         got = "a missing value (NaN)" if np.isnan(values[i]) else f"{values[i]}"
+        columns = [_filterable(column) for column in dict.fromkeys([name, *also])]
+        rule = " and ".join(f"{column} is not None and {column} < 1e300" for column in columns)
         raise BadInput(
             f"{where}, column {name!r}: expected a finite number, got {got}; "
-            f'fill it in, or leave such rows out with the filter "{_filterable(name)} is not None and '
-            f'{_filterable(name)} < 1e300"'
+            f'fill it in, or leave such rows out with the filter "{rule}"'
         )
 
 
@@ -109,6 +111,7 @@ class _Range:
     probably: str
 
 
+_RUN = (1e16, 1e27)  # FLOP of the largest run of a study, from toys to the largest there are
 _PLAUSIBLE = {
     "N": _Range(1e3, 1e16, "parameters", "params", "M", "in millions or billions"),
     "D": _Range(1e6, 1e18, "tokens", "tokens", "B", "in billions or millions"),
@@ -131,10 +134,13 @@ def plausible(symbol: str, name: str, values: np.ndarray, unit: CountUnit, rows:
             f"the values are probably plain counts already: write {symbol}={name}[{known.unit}]"
         )
     if largest < known.least and not unit.stated:
-        other = f" or {symbol}={name}[B]" if known.scaled == "M" else ""
+        scaled = {"N": ["M", "B"], "D": ["B"]}.get(symbol) or [
+            unit for size, unit in _COMPUTE if _RUN[0] <= size * largest <= _RUN[1]
+        ]
+        written = " or ".join(f"{symbol}={name}[{unit}]" for unit in scaled or [known.scaled])
         raise BadInput(
             f"column {name!r}: its largest value, {largest:g}, is too small for {known.what}, which are probably "
-            f"{known.probably}: write {symbol}={name}[{known.scaled}]{other}, or {symbol}={name}[{known.unit}] if right"
+            f"{known.probably}: write {written}, or {symbol}={name}[{known.unit}] if right"
         )
 
 
@@ -159,14 +165,8 @@ def compute_agrees(N: np.ndarray, D: np.ndarray, C: np.ndarray, names: dict[str,
     for scale, letter in ((1e15, "M"), (1e18, "B")):
         if _SIX_ND[0] <= middle / scale <= _SIX_ND[1]:
             remedy = f"both are probably scaled: write N={names['N']}[{letter}] and D={names['D']}[B]"
-    for scale, unit in (
-        (1e-12, "TFLOP"),
-        (1e-15, "PFLOP"),
-        (1e-18, "EFLOP"),
-        (1e-21, "ZFLOP"),
-        (1 / PETAFLOP_DAY, "PF-days"),
-    ):
-        if 0.5 <= middle / scale <= 2.0:
+    for size, unit in (*_COMPUTE, (PETAFLOP_DAY, "PF-days")):
+        if 0.5 <= middle * size <= 2.0:
             remedy = f"the compute is probably in {unit}: write C={names['C']}[{unit}]"
     raise BadInput(
         f"{where}, column {names['C']!r}: expected C near 6 N D = {training_flops(N[i], D[i]):.4g}, got {C[i]:.4g} "

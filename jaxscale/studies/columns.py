@@ -1,6 +1,8 @@
 """Columns of a table: numbers as float64, text as objects, from Python values, rows or mappings."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +13,16 @@ from jaxscale.studies.budget import Budget
 
 type Column = np.ndarray
 type Columns = dict[str, Column]
+
+
+@dataclass(frozen=True)
+class OwnersTable:
+    """A table as its owner has it, remarks on how it was read where that is not the plain way, units it states."""
+
+    columns: Columns
+    remarks: Sequence[str] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+
 
 MOST_COLUMNS = 20_000
 _PLACE = 16  # bytes of a cell that is absent
@@ -38,6 +50,32 @@ def objects(cells: Sequence[float | str | None]) -> Column:
     column = np.empty(len(cells), dtype=object)
     column[:] = cells
     return column
+
+
+_MISSING = frozenset(
+    ["", "NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "-nan", "-NaN", "<NA>", "#N/A", "#NA", "#N/A N/A"]
+)
+_TRUTH = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
+
+
+def retyped(column: Column) -> Column:
+    """Cells of a text as float64, where every one is a plain number, a truth value or missing; else as they are."""
+    cells = ["" if cell is None else cell for cell in column]
+    try:
+        values = [math.nan if cell in _MISSING else _plain(cell) for cell in cells]
+    except ValueError:
+        if any(cell not in _TRUTH and cell not in _MISSING for cell in cells):
+            return objects([None if isinstance(cell, str) and not cell.strip() else cell for cell in cells])
+        values = [_TRUTH.get(cell, math.nan) for cell in cells]
+    return np.array(values, dtype=np.float64)
+
+
+def _plain(value: str | float) -> float:
+    """A number; float() takes 1_000 too, which is a reading to be said, and 1e400 as infinite. Raises `ValueError`."""
+    number = float(value)
+    if isinstance(value, str) and ("_" in value or (math.isinf(number) and any(mark.isdigit() for mark in value))):
+        raise ValueError(value)
+    return number
 
 
 def _cell(value: Any) -> float | str | None:

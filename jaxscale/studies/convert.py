@@ -23,6 +23,7 @@ def canonical(
     unit_of: dict[str, str] = {}
     names: dict[str, str] = {}
     derived = {}
+    sheet.wanting = [name for name in map(_bare, mapping.values()) if name in sheet.table and sheet.wants(name)]
     for symbol, text in mapping.items():
         if not isinstance(text, str):
             raise BadInput(f"{symbol}: expected a column with its unit, as in {symbol}='column[unit]', got {text!r}")
@@ -55,6 +56,10 @@ def canonical(
     for symbol in ordinary:
         checks.plausible(symbol, names[symbol], columns[symbol], _unit(mapping, symbol), sheet.rows)
     return columns, unit_of, names
+
+
+def _bare(text: object) -> str:
+    return units.split_unit(str(text))[0]
 
 
 def _unit(mapping: Mapping[str, str], symbol: str) -> units.CountUnit:
@@ -128,7 +133,7 @@ def noise_of(sheet: Sheet, options: Options, target: str, unit: str) -> np.ndarr
         if not (0 <= options.noise < np.inf):
             raise BadInput(f"noise: expected a standard deviation of zero or more, got {options.noise}; correct it")
         return np.full(len(sheet.rows), float(options.noise))
-    name, text = sheet.locate(options.noise, "noise")
+    name, text = sheet.locate(sheet.in_unit(options.noise), "noise")
     values = sheet.numbers(name)
     checks.non_negative(name, values, sheet.rows, "a standard deviation")
     found = units.loss_unit(units.split_unit(target)[1] if text is None else text, "noise")

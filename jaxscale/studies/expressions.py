@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from jaxscale.core.errors import BadInput
+from jaxscale.studies.columns import brief
+from jaxscale.studies.numerals import is_missing, numerals
 
 _LONGEST = 2000
 _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
@@ -58,6 +60,13 @@ def mask_of(text: str, table: Mapping[str, np.ndarray]) -> np.ndarray:
     if not _is_mask(value):
         raise BadInput(f'where: {text!r} is not a condition on a column; compare something, as in "loss < 4"')
     return value
+
+
+def _missing(column: np.ndarray) -> np.ndarray:
+    """Cells without a value; in a column of numbers also those that say so, such as `-`."""
+    if column.dtype == object and (read := numerals(column)).complete:
+        return np.isnan(read.values)
+    return np.array([cell is None or cell != cell for cell in column], dtype=bool)
 
 
 def _is_mask(value: Any) -> bool:
@@ -113,7 +122,14 @@ class _Filter:
         return value
 
     def numbers(self, node: ast.expr) -> Any:
+        """The numbers that the mapping would see: `1.3B` is one, and `-` is missing."""
         value = self.value(node)
+        if isinstance(value, np.ndarray) and value.dtype == object:
+            read = numerals(value)
+            if read.complete:
+                return read.values
+            told = f", as {brief(value[int(np.argmax(read.unread))])}" if read.unread.any() else ""
+            raise BadInput(f"where: {ast.unparse(node)!r} in {self.text!r} holds text{told}, not numbers only")
         if isinstance(value, str) or value.dtype.kind not in "f":
             raise BadInput(f"where: {ast.unparse(node)!r} in {self.text!r} holds text or conditions, not numbers")
         return value
@@ -124,7 +140,7 @@ class _Filter:
                 value = self.value(left)
                 if not isinstance(value, np.ndarray):
                     raise BadInput(f"where: {ast.unparse(left)!r} in {self.text!r} is not a column")
-                gone = np.array([cell is None or cell != cell for cell in value], dtype=bool)
+                gone = _missing(value)
                 return gone if isinstance(op, ast.Is) else ~gone
             case ast.In() | ast.NotIn() if isinstance(right, ast.List | ast.Tuple | ast.Set):
                 found = [self.equal(left, item) for item in right.elts]
@@ -141,16 +157,20 @@ class _Filter:
     def equal(self, left: ast.expr, right: ast.expr) -> np.ndarray:
         a, b = self.value(left), self.value(right)
         for one, other in ((a, b), (b, a)):
+            if isinstance(one, str) and isinstance(other, np.ndarray) and other.dtype != bool:
+                if other.dtype == np.float64 and is_missing(one):
+                    return np.isnan(other)  # such cells of a column of numbers were read as missing
+                if not one:
+                    return np.array([cell is None or cell == "" for cell in other], dtype=bool)
             if isinstance(one, str) and getattr(other, "dtype", None) == np.float64:
                 raise BadInput(
                     f"where: {one!r} in {self.text!r} is text, but it is compared with numbers; drop the quotes"
                 )
         texts = [isinstance(x, np.ndarray) and x.dtype.kind == "O" for x in (a, b)]
-        if any(texts) and any(isinstance(x, np.float64) for x in (a, b)):
-            raise BadInput(f"where: {self.text!r} compares a column of text with a number; put the value in quotes")
-        for one, other in ((a, b), (b, a)):
-            if isinstance(one, str) and not one and isinstance(other, np.ndarray):
-                return np.array([cell is None or cell == "" for cell in other], dtype=bool)
+        if any(texts) and any(not isinstance(x, str) and x.dtype == np.float64 for x in (a, b)):
+            if not all(numerals(x).complete for x, text in zip((a, b), texts, strict=True) if text):
+                raise BadInput(f"where: {self.text!r} compares a column of text with a number; put the value in quotes")
+            a, b = (numerals(x).values if text else x for x, text in zip((a, b), texts, strict=True))
         cells_a, cells_b = np.broadcast_arrays(np.asarray(a, dtype=object), np.asarray(b, dtype=object))
         return np.array([x == y for x, y in zip(cells_a.ravel(), cells_b.ravel(), strict=True)]).reshape(cells_a.shape)
 

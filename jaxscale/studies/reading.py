@@ -29,6 +29,7 @@ def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict
         raise BadInput(
             f"the mapping lacks {options.target}; say which column it is, as in {options.target}=column[nats]"
         )
+    mapping = sheet.in_units(mapping)
     columns, unit_of, names = convert.canonical(sheet, mapping, options)
     groups, group = labels(sheet, options.group, "group")
     runs, cluster = labels(sheet, options.run_id, "`run_id=...`")

@@ -1,16 +1,18 @@
 """The rows under reading: located columns, numbers, labels, and what was done to them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.groups import EXACT, label
 from jaxscale.studies import checks, units
+from jaxscale.studies.columns import OwnersTable
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
+from jaxscale.studies.numerals import numerals
 from jaxscale.studies.options import Names
-from jaxscale.studies.tables import OwnersTable
+from jaxscale.studies.shapes import explained
 
 
 class Sheet:
@@ -23,6 +25,8 @@ class Sheet:
         self.done: list[str] = []
         self.remarks: list[str] = [*owner.remarks]
         self.exclusions = ""
+        self.units = owner.units
+        self.wanting: list[str] = []  # columns in use that have missing or infinite cells
         if where is not None:
             mask = mask_of(where, table)
             if not mask.any():
@@ -39,15 +43,30 @@ class Sheet:
         name, unit = units.split_unit(text)
         # A header that itself reads "tokens[B]" states its unit.
         column = name if name in self.table or text not in self.table else text
+        if column not in self.table and (shape := explained(self.table)):
+            raise BadInput(f"{role}: there is no column {column!r}; {shape}")
         return checks.known(column, self.table, role), unit
+
+    def in_units(self, mapping: Mapping[str, str]) -> dict[str, str]:
+        """The mapping, with the units of a row of units where it states none."""
+        return {symbol: self.in_unit(text) for symbol, text in mapping.items()}
+
+    def in_unit(self, text: str) -> str:
+        """`"column"` as `"column[unit]"` where a row of units has one for it."""
+        return f"{text}[{self.units[text]}]" if isinstance(text, str) and text in self.units else text
 
     def numbers(self, name: str, *, suffixes: bool = False) -> np.ndarray:
         """Finite float64 values of a column. Raises `BadInput`."""
         values, suffixed = checks.numbers(name, self.table[name], self.rows, suffixes=suffixes)
         if suffixed:
             self.remarks.append(f"column {name!r}: suffixes such as 1.3B were read as numbers")
-        checks.finite(name, values, self.rows)
+        checks.finite(name, values, self.rows, self.wanting)
         return values
+
+    def wants(self, name: str) -> bool:
+        """Whether cells of the column are missing or infinite."""
+        read = numerals(self.table[name])
+        return bool((~read.unread & ~np.isfinite(read.values)).any())
 
     def suffixed(self, name: str) -> bool:
         """Whether cells of the column carry a suffix such as the B of `1.3B`."""

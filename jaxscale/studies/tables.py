@@ -6,7 +6,7 @@ Missing cells are NaN in a column of numbers and None in a column with text. Not
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,15 @@ import pyarrow as pa
 
 from jaxscale.core.errors import BadInput
 from jaxscale.studies.budget import USUAL, Budget
-from jaxscale.studies.columns import MOST_COLUMNS, Columns, from_columns, from_rows
+from jaxscale.studies.columns import MOST_COLUMNS, Columns, OwnersTable, from_columns, from_rows
 from jaxscale.studies.formats.content import content_of, kind_of
 from jaxscale.studies.formats.delimited import read_csv, read_tsv
 from jaxscale.studies.formats.objects import read_json, read_lines
 from jaxscale.studies.formats.parquet import read_parquet
 from jaxscale.studies.frames import read_frame
+from jaxscale.studies.numerals import plainly
 
 _READERS = {"csv": read_csv, "tsv": read_tsv, "parquet": read_parquet, "jsonl": read_lines, "json": read_json}
-
-
-@dataclass(frozen=True)
-class OwnersTable:
-    """A table as its owner has it, and `remarks` on how it was read where that is not the plain way."""
-
-    columns: Columns
-    remarks: tuple[str, ...] = ()
 
 
 def read_table(source: Any) -> Columns:
@@ -46,13 +39,14 @@ def open_table(source: Any, most: str | float = USUAL) -> OwnersTable:
     label = str(source) if isinstance(source, str | Path) else f"the {type(source).__name__} given"
     budget = Budget(most, label)
     if isinstance(source, str | Path):
-        columns, remarks = _from_path(Path(source), budget)
+        table = _from_path(Path(source), budget)
     elif isinstance(source, Mapping):
-        columns, remarks = from_columns(source), []
+        table = OwnersTable(from_columns(source))
     elif isinstance(source, Sequence):
-        columns, remarks = from_rows(source, "row", budget), []
+        table = OwnersTable(from_rows(source, "row", budget))
     else:
-        columns, remarks = read_frame(source)
+        table = read_frame(source)
+    columns, remarks = plainly(table.columns)
     if not columns or not len(next(iter(columns.values()))):
         raise BadInput(f"{label}: expected at least one row of runs, got an empty table; give it rows")
     if len(columns) > MOST_COLUMNS:
@@ -60,7 +54,7 @@ def open_table(source: Any, most: str | float = USUAL) -> OwnersTable:
             f"{label}: expected at most {MOST_COLUMNS:,} columns, got {len(columns):,}; write one row per run, and a "
             "column for each of its quantities"
         )
-    return OwnersTable(columns, tuple(remarks))
+    return OwnersTable(columns, (*table.remarks, *remarks), table.units)
 
 
 def sha256_of(path: Path) -> str:
@@ -69,15 +63,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _from_path(path: Path, budget: Budget) -> tuple[Columns, list[str]]:
+def _from_path(path: Path, budget: Budget) -> OwnersTable:
     kind = kind_of(path)
     try:
         content, remarks = content_of(path, kind, budget)
-        columns, more = _READERS[kind](content, budget)
+        table = _READERS[kind](content, budget)
     except BadInput as error:
         said = str(error)
         raise BadInput(said if said.startswith(str(path)) else f"{path}: {said}") from error
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{path}: cannot be read as {kind} ({said}); check that the file is whole") from error
-    return columns, [*remarks, *more]
+    return replace(table, remarks=(*remarks, *table.remarks))

@@ -129,6 +129,17 @@ def known(word: str) -> bool:
     return word in _WORDS.values()
 
 
+def is_unit(text: str) -> bool:
+    """Whether a text by itself is surely a unit: one of a loss, a scale, or a quantity of the package."""
+    if text.lower() in _LOSSES or text.lower().replace(" ", "") in _PFLOP_DAYS:
+        return bool(text)
+    try:
+        unit = count_unit(text, "D")
+    except BadInput:
+        return False
+    return known(unit.word) if unit.word else unit.scale != 1.0
+
+
 def _checked(unit: CountUnit, symbol: str, text: str) -> CountUnit:
     if symbol in ("N", "C") and known(unit.word) and not usual(unit, symbol):
         right = USUAL[symbol][0]
@@ -172,4 +183,5 @@ def cell(text: str) -> tuple[float, str] | None:
         value = float(found[1]) * _PREFIX.get(suffix.lower(), 1.0)
         return (value, suffix) if math.isfinite(value) else None  # 1e400 is a number that no float holds
     # float() also knows nan and inf, which the finiteness check then names.
-    return (float(text), "") if text.strip().lower() in {"nan", "inf", "-inf", "+inf"} else None
+    word = text.strip().lower()
+    return (float(word), "") if word.lstrip("+-") in {"nan", "inf", "infinity"} else None

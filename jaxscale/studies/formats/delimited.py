@@ -1,39 +1,95 @@
-"""Text in rows: values separated by commas, tabs or semicolons."""
+"""Text in rows: values separated by commas, tabs or semicolons, perhaps below lines of comments."""
 
 import csv
 import io
+import re
 
 from jaxscale.core.errors import BadInput
 from jaxscale.studies.budget import Budget
-from jaxscale.studies.columns import Columns
+from jaxscale.studies.columns import OwnersTable
 from jaxscale.studies.formats import grid
 from jaxscale.studies.formats.encodings import text_of
+from jaxscale.studies.numerals import kind_of
+
+_SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 
 
-def read_csv(content: bytes, budget: Budget) -> tuple[Columns, list[str]]:
-    """Columns of values separated by commas. Raises `BadInput`."""
+def read_csv(content: bytes, budget: Budget) -> OwnersTable:
+    """Values separated by commas, or by what separates every row alike. Raises `BadInput`."""
     return _read(content, budget, ",")
 
 
-def read_tsv(content: bytes, budget: Budget) -> tuple[Columns, list[str]]:
-    """Columns of values separated by tabs. Raises `BadInput`."""
+def read_tsv(content: bytes, budget: Budget) -> OwnersTable:
+    """Values separated by tabs, or by what separates every row alike. Raises `BadInput`."""
     return _read(content, budget, "\t")
 
 
-def _read(content: bytes, budget: Budget, usual: str) -> tuple[Columns, list[str]]:
+def _read(content: bytes, budget: Budget, usual: str) -> OwnersTable:
     budget.take_cells(sum(content.count(mark) for mark in (b",", b";", b"\t", b"\n", b"\r")))
     text, remarks = text_of(content)
-    lines = _rows(text, usual)
+    text, stated, comments = _begun(text)
+    separator, lines = _split(text, stated or usual)
     if not lines:
         raise BadInput("expected a header and at least one row, got an empty file")
-    names, rows = [name.strip() for name in lines[0]], lines[1:]
-    if len(names) == 1 and any(mark in names[0] for mark in ",;\t"):
+    if separator != usual:
+        remarks.append(f"values are separated by {_SEPARATORS[separator]}")
+    if comments and (header := _header(comments[-1], separator, lines[0])):
+        lines = [header, *lines]
+        comments = comments[:-1]
+        remarks.append(f"the line that begins with # was read as the header: {', '.join(header)[:100]}")
+    if comments:
+        remarks.append(f"{len(comments)} leading line{'s' * (len(comments) > 1)} that begin with # were left out")
+    grid.even(len(lines[0]), lines[1:], separator)
+    return grid.table_of(lines[0], lines[1:], remarks, semicolons=separator == ";")
+
+
+def _begun(text: str) -> tuple[str, str | None, list[str]]:
+    """The text below leading comments, the separator that Excel states in a line `sep=;`, and the comments."""
+    comments: list[str] = []
+    stated, at = None, 0
+    for found in re.finditer(r"[^\r\n]*(?:\r\n|\r|\n|$)", text):
+        line = found[0].strip("\r\n")
+        if line[:4].lower() == "sep=" and line[4:] in _SEPARATORS:
+            stated = line[4:]
+        elif line.lstrip().startswith("#"):
+            comments.append(line.lstrip())
+        elif line.strip():
+            break
+        at = found.end()
+    return text[at:], stated, comments
+
+
+def _header(comment: str, separator: str, first: list[str]) -> list[str] | None:
+    """Names in the last comment, where the first row below has as many values and is not itself of names."""
+    bare = comment if comment[1:].startswith(separator) else comment[1:].lstrip()
+    names = next(csv.reader([bare], delimiter=separator), [])
+    return names if len(names) == len(first) and any(kind_of(cell) for cell in first) else None
+
+
+def _split(text: str, usual: str) -> tuple[str, list[list[str]]]:
+    """Rows by the usual separator, or by the one that splits all rows alike where the usual one does not."""
+    lines = _rows(text, usual)
+    if not lines or _alike(lines):
+        return usual, lines
+    for other in _SEPARATORS:
+        if other != usual and other in text:
+            try:
+                found = _rows(text, other)
+            except BadInput:
+                continue  # its quotes do not fit; the usual one's fault is told
+            if _alike(found):
+                return other, found
+    if len(lines[0]) == 1 and any(mark in lines[0][0] for mark in _SEPARATORS):
         raise BadInput(
-            f"expected values separated by commas, got the one column {names[0]!r}; "
-            "save it with commas, or name a file with tabs .tsv"
+            f"expected as many values in every row, separated by commas, tabs or semicolons, got the header "
+            f"{lines[0][0][:60]!r}, and no separator that splits all rows like it; make the rows alike"
         )
-    grid.even(len(names), rows, usual)
-    return grid.columns_of(names, rows) if rows else {}, remarks
+    return usual, lines
+
+
+def _alike(lines: list[list[str]]) -> bool:
+    width = len(lines[0])
+    return width > 1 and all(len(line) == width for line in lines)
 
 
 def _rows(text: str, separator: str) -> list[list[str]]:
@@ -44,7 +100,7 @@ def _rows(text: str, separator: str) -> list[list[str]]:
     try:
         for row in reader:
             line = reader.line_num + 1
-            if row and any(cell.strip() for cell in row):
+            if any(cell.strip() for cell in row):
                 rows.append(row)
     except csv.Error as error:
         raise BadInput(

@@ -1,27 +1,34 @@
-"""Rows of cells, the first of them names, as columns."""
+"""Rows of cells, the first of them names, as columns; a second row of units under the names is kept apart."""
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from jaxscale.core.errors import BadInput
-from jaxscale.studies.columns import Column, Columns, objects
+from jaxscale.studies.columns import OwnersTable, objects, retyped
 from jaxscale.studies.frames import once
+from jaxscale.studies.numerals import is_missing, kind_of, plainly
+from jaxscale.studies.units import is_unit
 
-_MISSING = frozenset(
-    ["", "NA", "N/A", "n/a", "NULL", "null", "NaN", "nan", "-nan", "-NaN", "<NA>", "#N/A", "#NA", "#N/A N/A"]
-)
-_TRUTH = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
+type Rows = Sequence[Sequence[str]]
 
 
-def columns_of(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Columns:
-    """Columns of rows that are as long as the header. Raises `BadInput`."""
+def table_of(header: Sequence[str], rows: Rows, remarks: Sequence[str] = (), semicolons: bool = False) -> OwnersTable:
+    """A table of rows that are as long as the header. Raises `BadInput`."""
+    names = _named(header, rows)
     once(names)
-    return {name: _column(cells) for name, cells in zip(names, zip(*rows, strict=True), strict=True)}
+    said = list(remarks)
+    if not rows:
+        return OwnersTable({})
+    units = _units(names, rows)
+    if units:
+        rows = rows[1:]
+        said.append(f"the row under the header was read as units: {', '.join(f'{n} [{u}]' for n, u in units.items())}")
+    written = dict(zip(names, zip(*rows, strict=True), strict=True))
+    written = {name: cells for name, cells in written.items() if name or any(cell.strip() for cell in cells)}
+    columns, more = plainly({name: retyped(objects(c)) for name, c in written.items()}, written, semicolons)
+    return OwnersTable(columns, [*said, *more], units)
 
 
-def even(width: int, rows: Sequence[Sequence[str]], separator: str) -> None:
+def even(width: int, rows: Rows, separator: str) -> None:
     """Refuses rows of other lengths than the header's."""
     for number, row in enumerate(rows, start=1):
         if len(row) != width:
@@ -31,20 +38,38 @@ def even(width: int, rows: Sequence[Sequence[str]], separator: str) -> None:
             )
 
 
-def _column(cells: Sequence[str]) -> Column:
-    """float64 where every cell is a plain number, a truth value or missing; else the text as it stands."""
-    try:
-        # float() takes 1_000 too, which is a reading to be said; a number beyond all floats is not infinite.
-        values = [math.nan if cell in _MISSING else _plain(cell) for cell in cells]
-    except ValueError:
-        if any(cell not in _TRUTH and cell not in _MISSING for cell in cells):
-            return objects([cell if cell.strip() else None for cell in cells])
-        values = [_TRUTH.get(cell, math.nan) for cell in cells]
-    return np.array(values, dtype=np.float64)
+def _named(header: Sequence[str], rows: Rows) -> list[str]:
+    """Names of the columns. A first one without a name, the index that pandas writes, is called "index"."""
+    names = [name.strip() for name in header]
+    if len(names) > 1 and not names[0] and "index" not in names:
+        names[0] = "index"
+    for place, name in enumerate(names, start=1):
+        if not name and any(row[place - 1].strip() for row in rows):
+            raise BadInput(f"column {place} of {len(names)} has values and no name in the header; name it")
+    filled = [place for place, name in enumerate(names) if name]
+    if names.count("") > 1 and filled and max(filled) < names.index(""):
+        # Empty columns at the end of every row are called by spaces, and left out with their cells.
+        names = [name or " " * place for place, name in enumerate(names)]
+    if rows and all(_number(name) for name in names) and names != [str(i) for i in range(len(names))]:
+        raise BadInput(
+            f"expected a header with the names of the columns, got the numbers {', '.join(names[:4])} in the first "
+            "line; write the names above them"
+        )
+    return names
 
 
-def _plain(text: str) -> float:
-    value = float(text)
-    if "_" in text or (math.isinf(value) and any(mark.isdigit() for mark in text)):
-        raise ValueError(text)
-    return value
+def _units(names: Sequence[str], rows: Rows) -> dict[str, str]:
+    """Units by column where the first row holds nothing else, under the names of columns of numbers."""
+    if len(rows) < 2 or any(_number(cell) for cell in rows[0]):
+        return {}
+    cells = {
+        name: cell.strip().strip("()[]").strip()
+        for name, cell, next_ in zip(names, *rows[:2], strict=True)
+        if _number(next_)
+    }
+    units = {name: cell for name, cell in cells.items() if not is_missing(cell)}
+    return units if units and all(map(is_unit, units.values())) else {}
+
+
+def _number(text: str) -> bool:
+    return kind_of(text) is not None

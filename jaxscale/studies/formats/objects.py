@@ -7,14 +7,14 @@ from typing import Any
 
 from jaxscale.core.errors import BadInput
 from jaxscale.studies.budget import CELL, Budget
-from jaxscale.studies.columns import Columns, brief, from_columns, from_rows
+from jaxscale.studies.columns import OwnersTable, brief, from_columns, from_rows
 from jaxscale.studies.formats.encodings import text_of
 
 _OBJECT = 3 * CELL  # bytes of a small dict
 _DIGITS = 400  # of a whole number; a float ends at 309
 
 
-def read_json(content: bytes, budget: Budget) -> tuple[Columns, list[str]]:
+def read_json(content: bytes, budget: Budget) -> OwnersTable:
     """A list of objects, or an object of columns; also as pandas writes them. Raises `BadInput`."""
     text, remarks = _weighed(content, budget)
     try:
@@ -24,16 +24,16 @@ def read_json(content: bytes, budget: Budget) -> tuple[Columns, list[str]]:
     except _Unfit as error:
         raise BadInput(f"{error}; write a list of objects, one per run") from error
     if not isinstance(found, dict):
-        return from_rows(found, "row", budget), remarks
+        return OwnersTable(from_rows(found, "row", budget), remarks)
     names, data = found.get("columns"), found.get("data")
     if "schema" in found and isinstance(data, list):  # DataFrame.to_json(orient="table")
-        return from_rows(data, "row", budget), remarks
+        return OwnersTable(from_rows(data, "row", budget), remarks)
     if isinstance(names, list) and isinstance(data, list):  # DataFrame.to_json(orient="split")
-        return from_rows(_split(names, data), "row", budget), remarks
-    return from_columns(found), remarks
+        return OwnersTable(from_rows(_split(names, data), "row", budget), remarks)
+    return OwnersTable(from_columns(found), remarks)
 
 
-def read_lines(content: bytes, budget: Budget) -> tuple[Columns, list[str]]:
+def read_lines(content: bytes, budget: Budget) -> OwnersTable:
     """One object per line. Raises `BadInput`."""
     text, remarks = _weighed(content, budget)
     rows = []
@@ -46,7 +46,7 @@ def read_lines(content: bytes, budget: Budget) -> tuple[Columns, list[str]]:
                 raise BadInput(f"line {number}: expected a JSON object, got {line[:60]!r} ({error})") from error
             except _Unfit as error:
                 raise BadInput(f"line {number}: {error}; write one object per line") from error
-    return from_rows(rows, "row", budget), remarks
+    return OwnersTable(from_rows(rows, "row", budget), remarks)
 
 
 class _Unfit(Exception):

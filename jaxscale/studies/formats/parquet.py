@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
 from jaxscale.studies.budget import Budget
-from jaxscale.studies.columns import Columns, column_of
+from jaxscale.studies.columns import OwnersTable, column_of
 from jaxscale.studies.frames import once
 
 _ROWS = 65_536  # decoded at a time
 
 
-def read_parquet(content: bytes, budget: Budget) -> tuple[Columns, list[str]]:
+def read_parquet(content: bytes, budget: Budget) -> OwnersTable:
     """Columns of numbers, text, dates and truth values; nested and binary ones are left out with a remark.
 
     Raises `BadInput`, `pyarrow.ArrowInvalid`.
@@ -25,12 +25,13 @@ def read_parquet(content: bytes, budget: Budget) -> tuple[Columns, list[str]]:
     # Text stays a dictionary: a page of one long string and a count of repeats is a few bytes in the file.
     file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=text)
     read = [f.name for f in schema if f.name in text or _plain(f.type)]
-    said = file.metadata
-    budget.take_cells(float(said.num_rows) * len(read))
-    budget.take(sum(_unpacked(said.row_group(i)) for i in range(said.num_row_groups)))
-    columns: Columns = {name: column_of(name, list(_cells(file, name, budget))) for name in read}
+    about = file.metadata
+    budget.take_cells(float(about.num_rows) * len(read))
+    budget.take(sum(_unpacked(about.row_group(i)) for i in range(about.num_row_groups)))
+    columns = {name: column_of(name, list(_cells(file, name, budget))) for name in read}
     left = [f"{f.name} ({str(f.type)[:30]})" for f in schema if f.name not in columns]
-    return columns, [f"columns that hold no single values were left out: {', '.join(left)}"] if left else []
+    said = [f"columns that hold no single values were left out: {', '.join(left)}"] if left else []
+    return OwnersTable(columns, said)
 
 
 def _text(kind: pa.DataType) -> bool:
