@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-Table = Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, tsv, parquet, json, ...), or data:NAME.")]
+Table = Annotated[str, typer.Argument(metavar="FILE", help="A table (csv, parquet, json, xlsx, ...), or data:NAME.")]
 Law = Annotated[str, typer.Option(help="Name of the law; see `jaxscale laws`.")]
 Map = Annotated[list[str] | None, typer.Option(help="symbol=column[unit], as in D=tokens[B]; loss is the output.")]
 Where = Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')]

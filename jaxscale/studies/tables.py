@@ -17,12 +17,20 @@ from jaxscale.studies.budget import USUAL, Budget
 from jaxscale.studies.columns import MOST_COLUMNS, Columns, OwnersTable, from_columns, from_rows
 from jaxscale.studies.formats.content import content_of, kind_of
 from jaxscale.studies.formats.delimited import read_csv, read_tsv
+from jaxscale.studies.formats.excel import read_excel
 from jaxscale.studies.formats.objects import read_json, read_lines
 from jaxscale.studies.formats.parquet import read_parquet
 from jaxscale.studies.frames import read_frame
 from jaxscale.studies.numerals import plainly
 
-_READERS = {"csv": read_csv, "tsv": read_tsv, "parquet": read_parquet, "jsonl": read_lines, "json": read_json}
+_READERS = {
+    "csv": read_csv,
+    "tsv": read_tsv,
+    "parquet": read_parquet,
+    "jsonl": read_lines,
+    "json": read_json,
+    "xlsx": read_excel,
+}
 
 
 def read_table(source: Any) -> Columns:
@@ -31,7 +39,7 @@ def read_table(source: Any) -> Columns:
 
 
 def open_table(source: Any, most: str | float = USUAL) -> OwnersTable:
-    """A path (csv, tsv, parquet, jsonl, json, each also as .gz), a frame, a dict of columns or a list of dicts.
+    """A path (csv, tsv, parquet, jsonl, json, xlsx, each also as .gz), a frame, a dict of columns or a list of dicts.
 
     A file may take at most `most` bytes of memory ("4GB"), counted while it is decompressed. Raises `BadInput` where
     the source is missing, empty, ragged, larger, or not one of these.

@@ -206,7 +206,9 @@ FILES: dict[str, tuple[str, bytes, list[str]]] = {
     "broken json": ("a.json", b"[1,", ["line 1 is not JSON"]),
     "json of numbers": ("a.json", b"[1, 2]", ["row 1", "expected an object"]),
     "json number": ("a.json", b"3", ["JSON list of objects"]),
-    "spreadsheet": ("a.xlsx", b"PK", ["expected a file named .csv", "convert"]),
+    "old spreadsheet": ("a.xls", b"\xd0\xcf", ["expected a file named .csv", "convert"]),
+    "broken spreadsheet": ("a.xlsx", b"PK\x03\x04", ["cannot be read as xlsx", "whole"]),
+    "spreadsheet as csv": ("a.csv", b"PK\x03\x04...", ["expected csv", "got xlsx", "rename"]),
 }
 
 

@@ -8,10 +8,18 @@ from typing import BinaryIO
 from jaxscale.core.errors import BadInput
 from jaxscale.studies.budget import Budget
 
-KINDS = {"csv": "csv", "tsv": "tsv", "parquet": "parquet", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json"}
+KINDS = {
+    "csv": "csv",
+    "tsv": "tsv",
+    "parquet": "parquet",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "json": "json",
+    "xlsx": "xlsx",
+}
 _PIECE = 1 << 20
 _GZIP = b"\x1f\x8b"
-_MAGIC = {b"PAR1": "parquet"}
+_MAGIC = {b"PAR1": "parquet", b"PK\x03\x04": "xlsx"}
 
 
 def kind_of(path: Path) -> str:
