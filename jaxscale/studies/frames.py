@@ -1,5 +1,6 @@
 """Frames in memory (pandas, polars, Arrow) as columns."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,8 +53,8 @@ def _indexed(source: Any) -> tuple[Any, list[str]]:
 def once(names: Sequence[Any]) -> None:
     """Refuses a column's name that occurs twice."""
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BadInput(f"column {twice!r} occurs {names.count(twice)} times in the header; rename all but one")
+        twice, times = Counter(names).most_common(1)[0]
+        raise BadInput(f"column {twice!r} occurs {times} times in the header; rename all but one")
 
 
 def _from_series(series: Any) -> Column:

@@ -49,6 +49,12 @@ class Sheet:
 
     def in_units(self, mapping: Mapping[str, str]) -> dict[str, str]:
         """The mapping, with the units of a row of units where it states none."""
+        for text in mapping.values():
+            name, unit = units.split_unit(str(text))
+            if unit is not None and self.units.get(name, unit) != unit:
+                self.remarks.append(
+                    f"column {name!r}: taken in [{unit}], not in the [{self.units[name]}] under its header"
+                )
         return {symbol: self.in_unit(text) for symbol, text in mapping.items()}
 
     def in_unit(self, text: str) -> str:

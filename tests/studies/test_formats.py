@@ -65,6 +65,13 @@ def scaled(data: Ladder) -> Ladder:
     return data | {"params": [n / 1000 for n in data["params"]]}
 
 
+def three(data: Ladder) -> Ladder:
+    """Nothing but the semicolons tells that 3,412 is no three thousand."""
+    data["loss"] = [round(x + 0.0004, 3) for x in data["loss"]]
+    data["loss"] = [x if len(repr(x)) == 5 else round(x + 0.001, 3) for x in data["loss"]]
+    return data
+
+
 WAYS: dict[str, tuple[str, Callable[[Ladder], bytes], list[str]]] = {
     "plain": ("csv", lambda d: text_of(d).encode(), []),
     "tabs": ("tsv", lambda d: text_of(d, "\t").encode(), []),
@@ -88,6 +95,9 @@ WAYS: dict[str, tuple[str, Callable[[Ladder], bytes], list[str]]] = {
     "narrow spaces": ("csv", lambda d: text_of(d, ",", thousands("\u202f")).encode(), ["marks between thousands"]),
     "underscores": ("csv", lambda d: text_of(d, ",", thousands("_")).encode(), ["marks between thousands"]),
     "suffixes": ("csv", lambda d: text_of(d, ",", suffixed).encode(), ["suffixes such as 1.3B were read"]),
+    "three decimals": ("csv", lambda d: text_of(three(d), ";", decimal).encode(), ["decimal commas"]),
+    "quoted": ("csv", lambda d: pd.DataFrame(d).to_csv(sep=";", quoting=csv.QUOTE_ALL).encode(), ["semicolons"]),
+    "quoted tabs": ("csv", lambda d: pd.DataFrame(d).to_csv(sep="\t", quoting=csv.QUOTE_ALL).encode(), ["tabs"]),
     "excel's first line": ("csv", lambda d: ("sep=;\r\n" + text_of(d, ";")).encode(), ["semicolons"]),
     "utf-16": ("csv", lambda d: text_of(d).encode("utf-16"), ["UTF-16"]),
     "utf-16 le, tabs": ("tsv", lambda d: b"\xff\xfe" + text_of(d, "\t").encode("utf-16-le"), ["UTF-16"]),
@@ -256,3 +266,24 @@ def test_compute_in_gflop_is_guessed() -> None:
         if max(table["flops"]) < 1e12:
             with pytest.raises(BadInput, match=rf"write .*C=flops\[{unit}\]"):
                 Study.read(table, {"C": "flops", "loss": "loss"})
+
+
+def test_a_unit_of_the_mapping_goes_before_the_one_under_the_header(tmp_path: Path) -> None:
+    data = ladder(0)
+    (tmp_path / "a.csv").write_bytes(_under(scaled(data), ["", "M", "tokens", "nats"]))
+    study = Study.read(tmp_path / "a.csv", MAP | {"N": "params[K]"})
+    np.testing.assert_array_equal(study.columns["N"], data["params"])
+    assert "column 'params': taken in [K], not in the [M] under its header" in study.remarks
+    (tmp_path / "b.csv").write_bytes(_under(scaled(data), ["", "K", "tokens", "nats"]))
+    noisy = Study.read(tmp_path / "b.csv", MAP, noise="loss")
+    np.testing.assert_array_equal(noisy.noise, data["loss"])
+
+
+def test_columns_that_are_not_used_are_never_refused(tmp_path: Path) -> None:
+    data = ladder(0)
+    odd = {"note": ["1,234", "1.5,6", "3,5", "a"] * 5, "two": ["1,234"] * 20, "both": ["1,234,567", "3,5"] * 10}
+    (tmp_path / "a.csv").write_text(text_of({**data, **odd}))
+    study = Study.read(tmp_path / "a.csv", MAP)
+    np.testing.assert_array_equal(study.columns["loss"], data["loss"])
+    assert list(study.table["two"]) == odd["two"]
+    assert study.remarks == Study.read(pd.DataFrame(data), MAP).remarks

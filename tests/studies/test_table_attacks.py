@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,7 @@ BOMBS: dict[str, bytes | Callable[[Path], object]] = {
     "dense.json": b"[" + b"[]," * 2_000_000 + b"[]]",
     "objects.json": b"[" + b"{}," * 2_000_000 + b"{}]",
     "own keys.jsonl": b"".join(b'{"k%d":1}\n' % i for i in range(4_000)),
+    "lines.jsonl.gz": repeated(b"", b"\n", 300_000_000),
     "cells.csv": b"N" + b",N" * 2_000_000,
     "rows.parquet": rows_of(1_000_000),
     "text.parquet": long_text,
@@ -221,3 +223,16 @@ def test_a_name_that_is_wrong_on_compression_is_a_remark(tmp_path: Path) -> None
     (tmp_path / "b.csv.gz").write_bytes(b"N,D,loss\n1e8,2e9,3.5\n")
     for name, said in (("a.csv", "is compressed"), ("b.csv.gz", "is not compressed")):
         assert any(said in remark for remark in Study.read(tmp_path / name).remarks)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json"])
+def test_a_repeated_name_among_many_is_found_at_once(name: str, tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(200_000)]
+    row = ",".join([*names, names[-1]]) + "\n" + ",".join("1" * 200_001)
+    (tmp_path / name).write_text(
+        row if name == "a.csv" else "[{" + ",".join(f'"{n}":1' for n in [*names, names[-1]]) + "}]"
+    )
+    started = time.perf_counter()
+    with pytest.raises(BadInput, match="'c199999'"):
+        read_table(tmp_path / name)
+    assert time.perf_counter() - started < 10  # a look at every pair would take minutes

@@ -68,23 +68,28 @@ def _header(comment: str, separator: str, first: list[str]) -> list[str] | None:
 
 def _split(text: str, usual: str) -> tuple[str, list[list[str]]]:
     """Rows by the usual separator, or by the one that splits all rows alike where the usual one does not."""
-    lines = _rows(text, usual)
-    if not lines or _alike(lines):
-        return usual, lines
-    for other in _SEPARATORS:
-        if other != usual and other in text:
-            try:
-                found = _rows(text, other)
-            except BadInput:
-                continue  # its quotes do not fit; the usual one's fault is told
-            if _alike(found):
-                return other, found
+    lines: list[list[str]] | BadInput = []
+    for separator in (usual, *(other for other in _SEPARATORS if other != usual and other in text)):
+        found = _tried(text, separator)
+        if not isinstance(found, BadInput) and (not found or _alike(found)):
+            return separator, found
+        lines = found if separator == usual else lines
+    if isinstance(lines, BadInput):
+        raise lines
     if len(lines[0]) == 1 and any(mark in lines[0][0] for mark in _SEPARATORS):
         raise BadInput(
             f"expected as many values in every row, separated by commas, tabs or semicolons, got the header "
             f"{lines[0][0][:60]!r}, and no separator that splits all rows like it; make the rows alike"
         )
     return usual, lines
+
+
+def _tried(text: str, separator: str) -> list[list[str]] | BadInput:
+    # By another separator the same quotes may be closed in the middle of a value.
+    try:
+        return _rows(text, separator)
+    except BadInput as error:
+        return error
 
 
 def _alike(lines: list[list[str]]) -> bool:

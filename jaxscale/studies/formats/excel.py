@@ -53,7 +53,7 @@ def read_excel(content: bytes, budget: Budget) -> OwnersTable:
     width = max(len(row) for row in rows)
     budget.take_cells(width * len(rows))  # short rows are filled up
     header, *rest = [row + [""] * (width - len(row)) for row in rows[above:]]
-    return grid.table_of(header, rest, remarks)
+    return grid.table_of(header, rest, remarks, typed=True)
 
 
 def _weighed(content: bytes, budget: Budget) -> None:

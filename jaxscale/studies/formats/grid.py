@@ -11,8 +11,13 @@ from jaxscale.studies.units import is_unit
 type Rows = Sequence[Sequence[str]]
 
 
-def table_of(header: Sequence[str], rows: Rows, remarks: Sequence[str] = (), semicolons: bool = False) -> OwnersTable:
-    """A table of rows that are as long as the header. Raises `BadInput`."""
+def table_of(
+    header: Sequence[str], rows: Rows, remarks: Sequence[str], *, typed: bool = False, semicolons: bool = False
+) -> OwnersTable:
+    """A table of rows that are as long as the header. Raises `BadInput`.
+
+    `typed`: numbers were numbers before they were made text; `semicolons`: these stood between values.
+    """
     names = _named(header, rows)
     once(names)
     said = list(remarks)
@@ -24,7 +29,9 @@ def table_of(header: Sequence[str], rows: Rows, remarks: Sequence[str] = (), sem
         said.append(f"the row under the header was read as units: {', '.join(f'{n} [{u}]' for n, u in units.items())}")
     written = dict(zip(names, zip(*rows, strict=True), strict=True))
     written = {name: cells for name, cells in written.items() if name or any(cell.strip() for cell in cells)}
-    columns, more = plainly({name: retyped(objects(c)) for name, c in written.items()}, written, semicolons)
+    columns, more = plainly(
+        {name: retyped(objects(c)) for name, c in written.items()}, None if typed else written, semicolons
+    )
     return OwnersTable(columns, [*said, *more], units)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +56,7 @@ class _Unfit(Exception):
 
 def _weighed(content: bytes, budget: Budget) -> tuple[str, list[str]]:
     """The text, once what its objects will take is taken from the budget: `[],[],` grows twentyfold."""
-    budget.take_cells(content.count(b",") + content.count(b"["))
+    budget.take_cells(content.count(b",") + content.count(b"[") + content.count(b"\n"))
     budget.take(_OBJECT * content.count(b"{"))
     return text_of(content)
 
@@ -70,8 +71,7 @@ def _parse(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise _Unfit(f"expected each key once in an object, got {brief(twice)} twice")
     return made
 

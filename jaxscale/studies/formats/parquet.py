@@ -26,7 +26,7 @@ def read_parquet(content: bytes, budget: Budget) -> OwnersTable:
     file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=text)
     read = [f.name for f in schema if f.name in text or _plain(f.type)]
     about = file.metadata
-    budget.take_cells(float(about.num_rows) * len(read))
+    budget.take_cells(max(about.num_rows, 0) * len(read))
     budget.take(sum(_unpacked(about.row_group(i)) for i in range(about.num_row_groups)))
     columns = {name: column_of(name, list(_cells(file, name, budget))) for name in read}
     left = [f"{f.name} ({str(f.type)[:30]})" for f in schema if f.name not in columns]
