@@ -79,7 +79,7 @@ def _from_path(path: Path, budget: Budget) -> OwnersTable:
     except BadInput as error:
         said = str(error)
         raise BadInput(said if said.startswith(str(path)) else f"{path}: {said}") from error
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+    except (OSError, EOFError, UnicodeDecodeError, OverflowError, zlib.error, pa.ArrowException) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{path}: cannot be read as {kind} ({said}); check that the file is whole") from error
     return replace(table, remarks=(*remarks, *table.remarks))

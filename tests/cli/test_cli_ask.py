@@ -207,6 +207,18 @@ def test_a_plan_at_another_cost_of_a_token(fit_file, tmp_path):
     refused(invoke("plan", fit_file, "--flops", "1e21", "--per-token", "0"), ["--per-token", "positive"])
 
 
+def test_points_are_read_as_people_write_them_and_it_is_told(fit_file, tmp_path):
+    (tmp_path / "ask.csv").write_text("model;toks\nM;B\n1300,5;20,25\n7000;140,5\n")
+    asked = ("predict", fit_file, "--file", tmp_path / "ask.csv", "--map", "N=model", "--map", "D=toks")
+    result = invoke(*asked, "--json", "-")
+    record = json.loads(result.stdout)
+    assert [point["inputs"]["D"] for point in record["points"]] == [20.25e9, 140.5e9]
+    assert [point["inputs"]["N"] for point in record["points"]] == [1300.5e6, 7000e6]
+    for said in ("separated by semicolons", "decimal commas were read", "units: model [M], toks [B]"):
+        assert any(said in warning for warning in record["warnings"]), record["warnings"]
+    refused(invoke(*asked, "--max-table", "20B"), ["at most 20B", "--max-table 80B"])
+
+
 @pytest.mark.parametrize("option", ["--map", "--where", "--group"])
 def test_what_belongs_to_a_table_of_points_is_refused_without_one(fit_file, option):
     result = invoke("predict", fit_file, "--at", "N=1e9,D=1e10", option, "N=x")

@@ -1,6 +1,8 @@
 """Tables as an attack, and odd files: stopped by a stated limit, not by the machine, or named in a sentence."""
 
+import contextlib
 import gzip
+import io
 import json
 import os
 import subprocess
@@ -236,3 +238,62 @@ def test_a_repeated_name_among_many_is_found_at_once(name: str, tmp_path: Path) 
     with pytest.raises(BadInput, match="'c199999'"):
         read_table(tmp_path / name)
     assert time.perf_counter() - started < 10  # a look at every pair would take minutes
+
+
+def whole_files() -> dict[str, bytes]:
+    """One table in every format."""
+    frame = pd.DataFrame(
+        {"N": np.arange(1.0, 40.0) * 1e7, "loss": np.linspace(4.0, 3.0, 39), "run": ["a", "b", "c"] * 13}
+    )
+    dictionary, plain, book = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(frame), dictionary)
+    pq.write_table(pa.Table.from_pandas(frame), plain, use_dictionary=False, compression="zstd")
+    frame.to_excel(book, index=False)
+    text = frame.to_csv(index=False)
+    return {
+        "a.csv": text.encode(),
+        "b.csv": frame.to_csv(index=False, sep=";", decimal=",").encode(),
+        "c.tsv": frame.to_csv(index=False, sep="\t").encode("utf-16"),
+        "d.csv.gz": gzip.compress(text.encode()),
+        "e.json": str(frame.to_json(orient="records")).encode(),
+        "f.jsonl": str(frame.to_json(orient="records", lines=True)).encode(),
+        "g.parquet": dictionary.getvalue(),
+        "h.parquet": plain.getvalue(),
+        "i.xlsx": book.getvalue(),
+    }
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_random_damage_ends_in_a_table_or_a_sentence(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    marks = [
+        b",",
+        b";",
+        b'"',
+        b"\n",
+        b"\r",
+        b"#",
+        b"\0",
+        b"[",
+        b"{",
+        b"}",
+        b"1e400",
+        b"1,234",
+        b"NaN",
+        b"\xff",
+        b"sep=;\n",
+    ]
+    for name, content in whole_files().items():
+        for _ in range(40):
+            made = bytearray(content)
+            for at in rng.integers(0, len(content), rng.integers(1, 4)):
+                match rng.integers(3):
+                    case 0:
+                        made[at] = rng.integers(256)
+                    case 1:
+                        made[at:at] = marks[rng.integers(len(marks))]
+                    case _:
+                        del made[at : at + rng.integers(1, 30)]
+            (tmp_path / name).write_bytes(made)
+            with contextlib.suppress(BadInput):  # anything else is a fault of ours
+                assert open_table(tmp_path / name, "64MB").columns
