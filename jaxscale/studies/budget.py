@@ -24,8 +24,7 @@ class Budget:
         if self.left < 0:
             raise BadInput(
                 f"{self.name}: expected a table that takes at most {told(self.most)} of memory once it is decompressed "
-                f"and read, got more; if it is what you mean, raise the limit, as in max_table='{told(4 * self.most)}' "
-                f"(--max-table {told(4 * self.most)})"
+                f'and read, got more; if it is what you mean, raise the limit: `max_table="{told(4 * self.most)}"`'
             )
 
     def take_cells(self, count: float) -> None:
@@ -38,7 +37,7 @@ def size_of(text: str | float) -> float:
     found = _SIZE.fullmatch(str(text))
     size = float(found[1]) * _SCALE[found[2].lower()] if found else 0.0
     if size < 1.0:
-        raise BadInput(f"max_table: expected a size in bytes, got {text!r}; write it like 4GB or 512MB")
+        raise BadInput(f"`max_table=...`: expected a size in bytes, got {text!r}; write it like 4GB or 512MB")
     return size
 
 

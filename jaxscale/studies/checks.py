@@ -4,7 +4,7 @@ Rows are counted from 1 in the table as its owner has it (the header is no row),
 owner's names. Nothing here drops or repairs a value.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 

@@ -27,7 +27,7 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "tokens unscaled": (("fit", "RUNS", *MAPS[:2], "--map", "D=tokens_seen", *MAPS[4:]), ["tokens_seen", "billions"]),
     "text as input": (("fit", "RUNS", *MAPS[:2], "--map", "D=corpus", *MAPS[4:]), ["row 1", "'corpus'", "'pile'"]),
     "larger than allowed": ((*FIT, "--max-table", "1KB"), ["at most 1KB", "--max-table 4KB"]),
-    "a limit in words": ((*FIT, "--max-table", "lots"), ["max_table", "'lots'", "4GB"]),
+    "a limit in words": ((*FIT, "--max-table", "lots"), ["--max-table: expected", "'lots'", "4GB"]),
     "where of no column": ((*FIT, "--where", "excluded == 0"), ["where", "'excluded'"]),
     "where that calls": ((*FIT, "--where", "__import__('os')"), ["where", "not allowed"]),
     "where keeps nothing": ((*FIT, "--where", "bad > 5"), ["where", "no row of 120"]),

@@ -83,7 +83,7 @@ def test_bombs_are_stopped_by_the_limit_and_not_by_the_machine(tmp_path: Path) -
             assert sentence == f"read {path}"
             continue
         assert sentence.startswith(f"{path}: expected a table that takes at most 16MB"), sentence
-        assert "--max-table 64MB" in sentence
+        assert '`max_table="64MB"`' in sentence
     # The bytes, the text made of them, and what importing a reader takes.
     assert int(risen) < 6 * LIMIT
 
@@ -91,10 +91,10 @@ def test_bombs_are_stopped_by_the_limit_and_not_by_the_machine(tmp_path: Path) -
 def test_the_limit_is_raised_by_its_option(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     pd.DataFrame(ROWS).to_csv(path)
-    with pytest.raises(BadInput, match=r"at most 100B of memory .* max_table='400B' \(--max-table 400B\)"):
+    with pytest.raises(BadInput, match=r'at most 100B of memory .* `max_table="400B"`'):
         Study.read(path, max_table=100)
     assert len(Study.read(path, max_table="1MB")) == 2
-    with pytest.raises(BadInput, match="max_table: expected a size in bytes, got 'much'; write it like 4GB"):
+    with pytest.raises(BadInput, match=r"`max_table=...`: expected a size in bytes, got 'much'; write it like 4GB"):
         Study.read(path, max_table="much")
 
 

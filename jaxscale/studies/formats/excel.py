@@ -25,8 +25,7 @@ def read_excel(content: bytes, budget: Budget) -> OwnersTable:
         import openpyxl
     except ImportError as error:
         raise BadInput(
-            "an Excel file needs openpyxl: pip install 'jaxscale[excel]' (uv run --extra excel ... in a clone), or "
-            "save the sheet as CSV"
+            "an Excel file needs openpyxl: pip install 'jaxscale[excel]', or save the sheet as CSV"
         ) from error
     _weighed(content, budget)
     try:
