@@ -6,6 +6,7 @@ not certified or a posterior failed its diagnosis, 2 bad input, 3 a fault of jax
 """
 
 from jaxscale.cli.app import app
+from jaxscale.cli.guard import standing
 from jaxscale.cli.process import prepare
 
 __all__ = ["app", "main"]
@@ -13,5 +14,9 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """The entry point: settings of this process, then the command."""
-    prepare()
-    app()
+
+    def run() -> int | None:
+        prepare()
+        return app(standalone_mode=False)
+
+    standing(run)

@@ -1,6 +1,9 @@
 """The typer application: every command by name."""
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from jaxscale.cli.command_cite import cite
 from jaxscale.cli.command_compare import compare
@@ -14,8 +17,20 @@ from jaxscale.cli.command_predict import predict
 from jaxscale.cli.command_report import report
 from jaxscale.cli.command_sample import sample
 from jaxscale.cli.command_versus import versus
+from jaxscale.cli.guard import standing
+
+
+class Commands(TyperGroup):
+    """All of them, and what typer itself says, run behind `guard.standing`."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **options)
+        return standing(lambda: super(Commands, self).main(*args, standalone_mode=False, **options))
+
 
 app = typer.Typer(
+    cls=Commands,
     name="jaxscale",
     help="Certified fits and posteriors of neural scaling laws, with intervals and plans. Start with `jaxscale demo`.",
     no_args_is_help=True,

@@ -27,7 +27,7 @@ def data(
             output.write_json("-", _record(every[slug]) | {"rows": len(study), "summary": study.summary()})
             return
         output.say(out, f"{every[slug].title}: {every[slug].citation}")
-        output.say(out, study.describe())
+        output.lines(out, study.describe())
         output.say(out)
         output.say(out, f"Next: jaxscale fit {inputs.DATA}{slug} --law NAME")
         return

@@ -62,7 +62,7 @@ def demo(
         put(output.write_json, json, record.finite(answer))
 
         output.say(shown, "The pocket study: small transformers that we trained on a source whose entropy is known.")
-        output.say(shown, study.describe())
+        output.lines(shown, study.describe())
         output.say(shown)
         output.say(shown, text.fit_sentence(found))
         output.say(shown)

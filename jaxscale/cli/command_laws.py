@@ -51,7 +51,7 @@ def _say(out, shown: list, whole: bool) -> None:
     output.say(out)
     if whole:
         doc, parameters, published = text.law_details(shown[0])
-        output.say(out, doc)
+        output.lines(out, doc)
         output.say(out)
         out.print(parameters)
         if published is not None:

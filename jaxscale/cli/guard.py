@@ -3,15 +3,20 @@
 import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
 from jaxscale.cli.advice import spoken
+from jaxscale.cli.interrupt import INTERRUPTED, heard
+from jaxscale.cli.terminal import BAD_INPUT, CLOSED, terminal
+from jaxscale.core.errors import BadInput
+from jaxscale.core.shown import sentence
 
-GOOD, NOT_CERTIFIED, BAD_INPUT, FAULT = 0, 1, 2, 3
-CLOSED = 141  # as a shell tells of a program that wrote to a closed pipe: 128 and the signal's number
+GOOD, NOT_CERTIFIED, FAULT = 0, 1, 3
+_UsageError: Any = typer.BadParameter.__mro__[1]  # typer's own name of it differs from version to version
 
 
 def answers(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -19,8 +24,6 @@ def answers(command: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        from jaxscale.core.errors import BadInput
-
         try:
             status = command(*args, **kwargs) or GOOD
         except BadInput as error:
@@ -36,19 +39,49 @@ def answers(command: Callable[..., int | None]) -> Callable[..., None]:
             _say(str(error))
             status = BAD_INPUT
         except Exception as error:
-            if os.environ.get("JAXSCALE_TRACEBACK") == "1":
-                raise
-            first = (str(error).splitlines() or [""])[0]
-            _say(
-                f"a fault of jaxscale, not of your input ({type(error).__name__}: {first}); "
-                "set JAXSCALE_TRACEBACK=1 to see where, and please report it"
-            )
-            status = FAULT
+            status = _unexpected(error)
         if status:
             raise typer.Exit(status)
 
     return run
 
 
-def _say(sentence: str) -> None:
-    print(f"jaxscale: {spoken(sentence)}", file=sys.stderr)
+def _unexpected(error: Exception) -> int:
+    from jaxscale.cli.machine import cause
+
+    if (why := cause(error)) is not None:
+        _say(why)
+        return BAD_INPUT
+    if os.environ.get("JAXSCALE_TRACEBACK") == "1":
+        traceback.print_exception(error)
+    first = (str(error).splitlines() or [""])[0]
+    _say(
+        f"a fault of jaxscale, not of your input ({type(error).__name__}: {first}); "
+        "set JAXSCALE_TRACEBACK=1 to see where, and please report it"
+    )
+    return FAULT
+
+
+def standing(run: Callable[[], int | None]) -> None:
+    """Run typer's application: its words pass the terminal's check too, and Ctrl-C ends it with a word."""
+    with terminal():
+        try:
+            with heard():
+                status = run() or GOOD
+        except _UsageError as error:
+            if error.ctx is None or error.message != error.ctx.get_help():
+                error.message = sentence(error.message)
+            error.show()
+            status = error.exit_code
+        except BadInput as error:
+            _say(str(error))
+            status = BAD_INPUT
+        except KeyboardInterrupt:
+            status = INTERRUPTED
+        if status == INTERRUPTED:
+            _say("interrupted; no file is left half written")
+    sys.exit(status)
+
+
+def _say(words: str) -> None:
+    print(sentence(f"jaxscale: {spoken(words)}"), file=sys.stderr)

@@ -11,8 +11,10 @@ from typing import Any
 from rich.console import Console
 
 from jaxscale.cli.advice import spoken
+from jaxscale.cli.terminal import Terminal
 from jaxscale.core import files
 from jaxscale.core.errors import BadInput
+from jaxscale.core.shown import json_shown, sentence
 
 _WIDTH = 150
 
@@ -22,14 +24,18 @@ def console(*targets: str | Path | None) -> Console:
     taken = any(target == "-" or (target and files.standard(target) == files.STDOUT) for target in targets)
     stream = sys.stderr if taken else sys.stdout
     # Beside a terminal there is no width to respect; a narrow guess would fold tables.
-    return Console(
-        file=stream, width=None if stream.isatty() else _WIDTH, highlight=False, soft_wrap=not stream.isatty()
-    )
+    return Terminal(stream, width=None if stream.isatty() else _WIDTH, soft_wrap=not stream.isatty())
 
 
 def say(out: Console, text: str = "") -> None:
-    """One sentence, its advice in options of the command line; brackets are no markup."""
-    out.print(spoken(text), markup=False)
+    """One sentence, on one line, its advice in options of the command line."""
+    out.print(sentence(spoken(text)))
+
+
+def lines(out: Console, text: str) -> None:
+    """A text that has lines of its own."""
+    for line in text.splitlines():
+        say(out, line)
 
 
 def notes(out: Console, heading: str, sentences: Iterable[str]) -> None:
@@ -73,7 +79,7 @@ def write_json(target: str | None, record: Any) -> None:
     """To stdout for `-`, else to a file that appears whole."""
     if target is None:
         return
-    text = json.dumps(spoken(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json_shown(json.dumps(spoken(record), indent=2, allow_nan=False, ensure_ascii=False)) + "\n"
     if target == "-":
         sys.stdout.write(text)
     else:

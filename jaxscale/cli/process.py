@@ -3,11 +3,20 @@
 import os
 from pathlib import Path
 
-import jax
+from jaxscale.cli.machine import check_flags
+from jaxscale.core.errors import BadInput
 
 
 def prepare() -> None:
-    """float64, compiled programs kept between runs, one host device per core. What the user set stays."""
+    """float64, compiled programs kept between runs, one host device per core. What the user set stays.
+
+    Raises `BadInput` on XLA_FLAGS that XLA does not know, and on a setting that JAX does not take.
+    """
+    try:
+        import jax
+    except ValueError as error:
+        raise BadInput(f"JAX does not start: {error}; correct this variable, or unset it") from None
+    check_flags()
     if "JAX_ENABLE_X64" not in os.environ:
         jax.config.update("jax_enable_x64", True)
     if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:

@@ -1,9 +1,11 @@
 """Progress on stderr, for people only: nothing is shown where stderr is no terminal."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -12,10 +14,21 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.spinner import Spinner
+from rich.text import Text
+
+from jaxscale.cli.terminal import Terminal
+
+_WORDS = TextColumn("{task.description}", markup=False)
 
 
-def _stderr() -> Console:
-    return Console(stderr=True)
+def _stderr() -> Terminal:
+    return Terminal(sys.stderr)
+
+
+def _show(console: Terminal) -> dict[str, Any]:
+    """Where it is shown, until it is done. What others print meanwhile is not rich's: it would obey colours in it."""
+    return {"console": console, "transient": True, "redirect_stdout": False, "redirect_stderr": False}
 
 
 @contextmanager
@@ -25,7 +38,7 @@ def waiting(words: str) -> Iterator[None]:
     if not console.is_terminal:
         yield
         return
-    with console.status(words):
+    with Live(Spinner("dots", Text(words)), **_show(console)):
         yield
 
 
@@ -36,8 +49,8 @@ def counting(words: str, total: int) -> Iterator[Callable[[int, int], None] | No
     if not console.is_terminal:
         yield None
         return
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), *_left())
-    with Progress(*columns, console=console, transient=True) as bar:
+    columns = (_WORDS, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), *_left())
+    with Progress(*columns, **_show(console)) as bar:
         task = bar.add_task(words, total=total)
         yield lambda done, _: bar.update(task, completed=done)
 
@@ -50,13 +63,13 @@ def sampling(words: str) -> Iterator[Callable[[str, int, int, int], None] | None
         yield None
         return
     columns = (
-        TextColumn("{task.description}"),
+        _WORDS,
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("draws per chain, {task.fields[divergences]} diverged"),
         *_left(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, **_show(console)) as bar:
         task = bar.add_task(f"{words}: compiling", total=None, divergences=0)
         stages: set[str] = set()
 

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from jaxscale.core.errors import BadInput
 from jaxscale.core.parametric import AbstractParametric, Change, as_leaf, declared, specs
 from jaxscale.core.quantities import Quantity, Range, quantity_of
+from jaxscale.core.shown import shown
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class AbstractLaw(AbstractParametric):
         for d in declared(self):
             unit = f" {d.spec.quantity.unit}" if d.spec.quantity.unit else ""
             value = f"{float(d.value):.6g}" if getattr(d.value, "shape", None) == () and _known(d.value) else d.value
-            parts.append(f"{d.name}={value}{unit}")
+            parts.append(f"{shown(d.name)}={value}{unit}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
 

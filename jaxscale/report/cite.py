@@ -1,6 +1,7 @@
 """BibTeX for what was used: the law, the data, the method, and jaxscale itself."""
 
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.shown import shown
 from jaxscale.infer.fit import Fit
 from jaxscale.laws import bibtex
 from jaxscale.objectives import Pooled, Tied
@@ -31,8 +32,9 @@ def keys_of(law: AbstractLaw) -> list[str]:
 def cite_fit(fit: Fit, version: str) -> str:
     """Law, method and jaxscale as BibTeX, the data as a comment in their owners' words."""
     keys = dict.fromkeys([*keys_of(fit.law), *METHOD])
-    data = fit.provenance.get("citation") or fit.provenance.get("source", "")
-    licence = fit.provenance.get("licence", "undeclared")
+    # On a line each: what a table's owner wrote starts no entry.
+    data = shown(fit.provenance.get("citation") or fit.provenance.get("source", ""))
+    licence = shown(fit.provenance.get("licence", "undeclared"))
     return "\n\n".join([f"% data: {data}\n% licence: {licence}", *(bibtex(key) for key in keys), ITSELF % version])
 
 

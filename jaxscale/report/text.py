@@ -13,6 +13,7 @@ from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
 from jaxscale.core.results import RESULTS
+from jaxscale.core.shown import sentence
 from jaxscale.infer.edges import edge_near, params_on_edges
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
@@ -31,7 +32,7 @@ class Plain(Table):
     """A rich table whose cells are shown as they are: `E[c4]` and `N [params]` are no markup."""
 
     def add_row(self, *cells: str) -> None:  # type: ignore[override]
-        super().add_row(*(Text(cell) for cell in cells))
+        super().add_row(*(Text(sentence(cell)) for cell in cells))
 
 
 def table(title: str, *columns: str, left: int = 1) -> Table:

@@ -11,6 +11,7 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import Signature
 from jaxscale.core.quantities import Quantity
 from jaxscale.core.runs import Runs
+from jaxscale.core.shown import sentence
 from jaxscale.studies import checks, reading, units
 from jaxscale.studies.convert import CANONICAL, SCALED
 from jaxscale.studies.exclusions import Exclusion
@@ -191,4 +192,4 @@ class Study:
     def describe(self) -> str:
         """`summary` and the remarks as text."""
         lines = [f"{key}: {value}" for key, value in self.summary().items()]
-        return "\n".join([*lines, *(f"note: {remark}" for remark in self.remarks)])
+        return "\n".join(map(sentence, [*lines, *(f"note: {remark}" for remark in self.remarks)]))
