@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.shown import shown
 
 
 @functools.cache
@@ -42,16 +43,25 @@ def _is_law(thing: Any) -> bool:
 
 
 def question(law: type[AbstractLaw]) -> tuple[str, str]:
-    """The folder that a law's file lies in, and what it is about, in the folder's own words."""
+    """The folder that a law's file lies in, and what it is about, in the folder's own words.
+
+    A law of a script, a notebook or a module by itself lies in none: its question is `own`.
+    """
     package = law.__module__.rpartition(".")[0]
+    if not package:
+        return "own", "Laws from outside of jaxscale."
     return package.rpartition(".")[2], (importlib.import_module(package).__doc__ or "").strip()
 
 
 def formula(law: type[AbstractLaw]) -> str:
     """The law in TeX, as its docstring or that of its file has it between $$ and $$; one line per formula."""
-    texts = (law.__doc__ or "", sys.modules[law.__module__].__doc__ or "")
+    texts = (law.__doc__ or "", _text_of(law.__module__))
     found = next((lines for text in texts if (lines := re.findall(r"\$\$(.+?)\$\$", text, re.DOTALL))), [])
     return "\n".join(" ".join(line.split()) for line in found)
+
+
+def _text_of(module: str) -> str:
+    return getattr(sys.modules.get(module), "__doc__", None) or ""
 
 
 def find(name: str) -> type[AbstractLaw]:
@@ -68,6 +78,16 @@ def bibtex(key: str) -> str:
     if key not in entries:
         raise KeyError(f"expected a key of references.bib, got {key!r}; {_nearest(key, entries)}")
     return entries[key]
+
+
+def entry(cite: str) -> str:
+    """What to print for a law's `cite`: its entry, or that entry itself, which a law from elsewhere may state; for a
+    key that is not known, a comment."""
+    if cite.lstrip().startswith("@"):
+        return cite.strip()
+    return _entries().get(
+        cite, f"% {shown(cite)}: no entry in references.bib; state it whole, as in cite = '@misc{{...}}'"
+    )
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.shown import shown
 from jaxscale.infer.fit import Fit
-from jaxscale.laws import bibtex
+from jaxscale.laws import entry
 from jaxscale.objectives import Pooled, Tied
 from jaxscale.studies.dataset import Dataset
 
@@ -35,12 +35,12 @@ def cite_fit(fit: Fit, version: str) -> str:
     # On a line each: what a table's owner wrote starts no entry.
     data = shown(fit.provenance.get("citation") or fit.provenance.get("source", ""))
     licence = shown(fit.provenance.get("licence", "undeclared"))
-    return "\n\n".join([f"% data: {data}\n% licence: {licence}", *(bibtex(key) for key in keys), ITSELF % version])
+    return "\n\n".join([f"% data: {data}\n% licence: {licence}", *(entry(key) for key in keys), ITSELF % version])
 
 
 def cite_law(cls: type[AbstractLaw], version: str) -> str:
     """The law's paper and jaxscale."""
-    return "\n\n".join([bibtex(cls.cite), ITSELF % version] if cls.cite else [ITSELF % version])
+    return "\n\n".join([entry(cls.cite), ITSELF % version] if cls.cite else [ITSELF % version])
 
 
 def cite_data(data: Dataset, version: str) -> str:
@@ -56,4 +56,4 @@ def cite_data(data: Dataset, version: str) -> str:
 
 def cite_itself(version: str) -> str:
     """jaxscale and the method."""
-    return "\n\n".join([*(bibtex(key) for key in METHOD), ITSELF % version])
+    return "\n\n".join([*(entry(key) for key in METHOD), ITSELF % version])

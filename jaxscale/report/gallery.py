@@ -6,9 +6,11 @@ Formulas become MathML, which browsers draw themselves; plots are inline SVG. No
 import html
 import inspect
 import io
+import re
 import sys
 from collections.abc import Iterable
 from itertools import groupby
+from xml.etree import ElementTree
 
 import matplotlib
 from latex2mathml.converter import convert
@@ -18,10 +20,10 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from jaxscale.core.law import AbstractLaw, class_signature
 from jaxscale.core.parametric import specs
-from jaxscale.laws import bibtex, question
+from jaxscale.laws import entry, question
 from jaxscale.report.numbers import estimate
 from jaxscale.report.plots.law_curves import law_curves
-from jaxscale.report.web import STYLE
+from jaxscale.report.web import POLICY, STYLE
 
 _STYLE = f"""{STYLE}
 h4 {{ margin-bottom: 0.3rem; }} .math.block {{ overflow: auto hidden; margin: 0.8rem 0; }}
@@ -35,23 +37,26 @@ def gallery(laws: Iterable[type[AbstractLaw]], version: str) -> str:
     contents, body = [], []
     for (name, about), of_question in groupby(ordered, key=question):
         members = list(of_question)
-        links = ", ".join(f'<a href="#{cls.__name__}">{cls.__name__}</a>' for cls in members)
+        names = [html.escape(cls.__name__) for cls in members]
+        links = ", ".join(f'<a href="#{name}">{name}</a>' for name in names)
         contents.append(f"<p><b>{html.escape(name)}</b>: {links}</p>")
         body.append(f"<h2>{html.escape(name)}</h2>\n<p>{html.escape(about)}</p>")
         for module, of_paper in groupby(members, key=lambda cls: cls.__module__):
             body.append(_paper(module, list(of_paper)))
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>jaxscale: the laws</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>jaxscale: the laws</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>The laws of jaxscale {html.escape(version)}</h1>\n"
         f"<nav>{''.join(contents)}</nav>\n{''.join(body)}\n</body></html>\n"
     )
 
 
 def _paper(module: str, laws: list[type[AbstractLaw]]) -> str:
-    title, _, rest = inspect.cleandoc(sys.modules[module].__doc__ or "").partition("\n\n")
-    keys = dict.fromkeys(cls.cite for cls in laws)
-    entries = "\n\n".join(html.escape(bibtex(key)) for key in keys)
-    cited = f"<details><summary>{', '.join(map(html.escape, keys))}</summary><pre>{entries}</pre></details>"
+    title, _, rest = inspect.cleandoc(getattr(sys.modules.get(module), "__doc__", None) or "").partition("\n\n")
+    keys = dict.fromkeys(cls.cite for cls in laws if cls.cite)
+    entries = "\n\n".join(html.escape(entry(key)) for key in keys)
+    names = html.escape(", ".join(key.partition("{")[2].partition(",")[0] or key for key in keys))
+    cited = f"<details><summary>{names}</summary><pre>{entries}</pre></details>" if keys else ""
     heading = html.escape(" ".join(title.split()).rstrip("."))
     return f"<h3>{heading}</h3>\n{_prose(rest)}\n{cited}\n{''.join(map(_law, laws))}"
 
@@ -80,7 +85,7 @@ def _law(cls: type[AbstractLaw]) -> str:
     ]
     data = ", ".join(f"<code>{html.escape(slug)}</code>" for slug in cls.reproduced_on)
     parts = [
-        f'<h4 id="{cls.__name__}">{cls.__name__}</h4>',
+        f'<h4 id="{html.escape(cls.__name__)}">{html.escape(cls.__name__)}</h4>',
         _prose(inspect.cleandoc(cls.__doc__ or "")),
         _table(("input", "unit", "meaning", "domain"), inputs),
         _table(("parameter", "unit", "support", "default", "prior", "meaning"), parameters),
@@ -98,10 +103,28 @@ def _digits(value: float | tuple[float, ...]) -> str:
 
 
 def _prose(text: str) -> str:
-    def render(tex: str, options: dict) -> str:
-        return convert(tex, display="block" if options["display_mode"] else "inline")
+    """Markdown as HTML. A docstring is anybody's: what is HTML in it already stays text."""
 
-    return MarkdownIt("commonmark").use(dollarmath_plugin, renderer=render).render(text)
+    def render(tex: str, options: dict) -> str:
+        try:
+            made = convert(tex, display="block" if options["display_mode"] else "inline")
+        except Exception:  # errors of many kinds
+            made = ""
+        return made if _is_math(made) else f"<code>{html.escape(tex)}</code>"
+
+    return MarkdownIt("commonmark", {"html": False}).use(dollarmath_plugin, renderer=render).render(text)
+
+
+def _is_math(made: str) -> bool:
+    r"""Whether MathML is nothing but that: of `\text{<b>}` the converter makes a tag."""
+    try:
+        elements = [*ElementTree.fromstring(made).iter()]
+    except ElementTree.ParseError:
+        return False
+    tags = (element.tag.rpartition("}")[2] for element in elements)
+    return all(re.fullmatch(r"m[a-z]+", tag) for tag in tags) and not any(
+        name.startswith("on") or name in ("href", "src", "style") for element in elements for name in element.attrib
+    )
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

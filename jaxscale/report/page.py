@@ -25,10 +25,9 @@ from jaxscale.report.charts import Subject, drawings
 from jaxscale.report.charts.subject import columns_of
 from jaxscale.report.planning import as_inputs, plan_run, plannable
 from jaxscale.report.record import plan_record
-from jaxscale.report.web import STYLE, rows
+from jaxscale.report.web import POLICY, STYLE, rows
 from jaxscale.studies import Study
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:"
 _TENFOLD = 10.0  # times the largest run: what is planned where nothing was asked for
 
 
@@ -99,7 +98,7 @@ def render(subject: Subject, card: Mapping[str, Any] | None = None, words: Calla
         title=f"{found.chosen}: {subject.study.name}",
         study=subject.study.name,
         version=version("jaxscale"),
-        policy=f"{_POLICY}; script-src {_hashes(library, starter)}",
+        policy=f"{POLICY}; script-src {_hashes(library, starter)}",
         style=Markup(STYLE),
         library=Markup(library),
         starter=Markup(starter),

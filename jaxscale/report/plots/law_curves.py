@@ -38,13 +38,13 @@ def law_curves(cls: type[AbstractLaw]) -> Figure:
     figure = style.figure(4.6, 3.1)
     ax = figure.subplots()
     for colour, (label, law, inputs) in zip(style.COLOURS, curves, strict=False):
-        ax.plot(x, _along(law, along, x, inputs), color=colour, linewidth=1.8, label=label)
+        ax.plot(x, _along(law, along, x, inputs), color=colour, linewidth=1.8, label=_plain(label))
     if shape.inputs[along].positive:
         ax.set_xscale("log")
     if shape.output.positive:
         ax.set_yscale("log")
     ax.set_xlabel(_label(along, shape.inputs[along]))
-    ax.set_ylabel(shape.output.unit or "output")
+    ax.set_ylabel(_plain(shape.output.unit or "output"))
     style.plain(ax)
     style.legend(ax)
     return figure
@@ -61,4 +61,9 @@ def _along(law: AbstractLaw, name: str, x: np.ndarray, inputs: dict[str, np.ndar
 
 
 def _label(name: str, quantity: Quantity) -> str:
-    return f"{name} ({quantity.unit})" if quantity.unit else name
+    return _plain(f"{name} ({quantity.unit})" if quantity.unit else name)
+
+
+def _plain(text: str) -> str:
+    """Text that is no formula to matplotlib."""
+    return text.replace("$", r"\$")
