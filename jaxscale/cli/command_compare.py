@@ -38,7 +38,7 @@ def compare(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import sampling, waiting
-    from jaxscale.cli.reading import likelihood_of, whole
+    from jaxscale.cli.reading import likelihood_of, seed_of, whole
     from jaxscale.report import comparison, text
     from jaxscale.solve.gauss_newton import GaussNewton
 
@@ -46,7 +46,7 @@ def compare(
     many = whole(chains, "--chains", least=2, like=4)
     whole(str(starts), "--starts", least=0)
     whole(str(max_steps), "--max-steps", least=1, like=1000)
-    whole(str(seed), "--seed", least=0)
+    seed_of(str(seed))
     targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
     chosen = likelihood_of(likelihood)
     models = inputs.laws_of(laws)

@@ -44,7 +44,7 @@ def fit(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, waiting
-    from jaxscale.cli.reading import joint, whole
+    from jaxscale.cli.reading import joint, seed_of, whole
     from jaxscale.core.errors import BadInput
     from jaxscale.core.results import RESULTS
     from jaxscale.objectives.parse import objective_from_name
@@ -60,7 +60,7 @@ def fit(
     draws = whole(bootstrap, "--bootstrap", least=0)
     whole(str(starts), "--starts", least=0)
     whole(str(max_steps), "--max-steps", least=1, like=1000)
-    whole(str(seed), "--seed", least=0)
+    seed_of(str(seed))
     targets.check(
         reads={"FILE": inputs.local(file)}, files={"--json": json}, saves={"--save": save}, figures={"--plot": plot}
     )
@@ -96,6 +96,9 @@ def fit(
             with counting("bootstrap", draws) as tell:
                 ensemble = infer.bootstrap(found, draws, key=seed, progress=tell)
     seconds = clock.seconds
+    lost: list[str] = []
+    if ensemble is not None and ensemble.empty:  # the fit stands all the same
+        lost, ensemble = [f"No intervals: of the refits there converged {ensemble.empty}"], None
     card = fit_card(found, ensemble, study, seconds, seed=seed) if json is not None or save is not None else None
 
     with output.files_first() as put:
@@ -109,7 +112,9 @@ def fit(
 
             with waiting("drawing"):
                 made = put(output.write_figures, plot, figures(found, ensemble)) or ()
-        put(output.write_json, json, record.fit_record(found, ensemble, seconds) | {"card": card})
+        answer = record.fit_record(found, ensemble, seconds)
+        answer |= {"card": card, "warnings": [*(answer["warnings"] or ()), *lost]}
+        put(output.write_json, json, answer)
 
         output.say(out, text.fit_sentence(found, study.name))
         output.say(out)
@@ -121,7 +126,7 @@ def fit(
                 out,
                 f"Intervals from {ensemble.size - ensemble.failed} of {ensemble.size} refits ({ensemble.method}).",
             )
-        output.notes(out, "Remarks", record.warnings_of(found, ensemble))
+        output.notes(out, "Remarks", [*record.warnings_of(found, ensemble), *lost])
         output.say(out)
         output.say(out, text.reach_sentence(found))
         output.notes(out, "Figures", [str(path) for path in made])

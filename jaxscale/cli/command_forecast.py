@@ -40,12 +40,12 @@ def forecast(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import waiting
-    from jaxscale.cli.reading import whole
+    from jaxscale.cli.reading import seed_of, whole
     from jaxscale.report import forecasting, text
     from jaxscale.report.card import forecast_card
 
     whole(str(starts), "--starts", least=0)
-    whole(str(seed), "--seed", least=0)
+    seed_of(str(seed))
     targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
     points = inputs.points_of(at) if at else None
     study = inputs.study_of(

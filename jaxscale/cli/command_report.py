@@ -45,13 +45,13 @@ def report(
     from jaxscale.cli.advice import spoken
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import waiting
-    from jaxscale.cli.reading import whole
+    from jaxscale.cli.reading import seed_of, whole
     from jaxscale.core.files import write
     from jaxscale.report import answer, page
     from jaxscale.report.card import forecast_card
 
     whole(str(starts), "--starts", least=0)
-    whole(str(seed), "--seed", least=0)
+    seed_of(str(seed))
     targets.check(reads={"FILE": inputs.local(file)}, files={"--out": out, "--json": json})
     points = inputs.points_of(at) if at else None
     budget = inputs.positive(flops, "--flops", "FLOP")

@@ -62,7 +62,7 @@ def sample(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, sampling, waiting
-    from jaxscale.cli.reading import engine_of, joint, likelihood_of, whole
+    from jaxscale.cli.reading import engine_of, joint, likelihood_of, seed_of, whole
     from jaxscale.core.errors import BadInput
     from jaxscale.report import bagging, posterior_summary, record, text
     from jaxscale.report.card import fit_card
@@ -81,7 +81,7 @@ def sample(
     drawn_by = None if engine is None else engine_of(engine)
     whole(str(starts), "--starts", least=0)
     whole(str(max_steps), "--max-steps", least=1, like=1000)
-    whole(str(seed), "--seed", least=0)
+    seed_of(str(seed))
     targets.check(
         reads={"FILE": inputs.local(file)},
         files={"--json": json},

@@ -45,7 +45,7 @@ def versus(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting
-    from jaxscale.cli.reading import names_of, whole
+    from jaxscale.cli.reading import names_of, seed_of, whole
     from jaxscale.objectives.parse import objective_from_name
     from jaxscale.report import text
     from jaxscale.report import versus_text as report
@@ -53,7 +53,7 @@ def versus(
 
     draws = whole(bootstrap, "--bootstrap", least=2)
     whole(str(starts), "--starts", least=0)
-    whole(str(seed), "--seed", least=0)
+    seed_of(str(seed))
     targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
     chosen = objective_from_name(objective)
     model = inputs.law_class(law)()

@@ -2,6 +2,7 @@
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.ranges import SEED, Range, many
 from jaxscale.infer.lanes import ENGINES, Engine
 from jaxscale.objectives import Pooled
 from jaxscale.objectives.likelihood import Likelihood
@@ -10,14 +11,22 @@ from jaxscale.studies import Study
 
 
 def whole(text: str, option: str, least: int, like: int = 4000) -> int:
-    """A whole number of at least `least`. Raises `BadInput`."""
+    """A whole number of at least `least`, and at most what memory holds. Raises `BadInput`."""
+    return _within(text, option, many(least, like=str(like)))
+
+
+def seed_of(text: str) -> int:
+    """A seed. Raises `BadInput`."""
+    return _within(text, "--seed", SEED)
+
+
+def _within(text: str, option: str, allowed: Range) -> int:
     try:
-        value = int(text)
+        value: int | str = int(text)
     except ValueError:
-        value = None
-    if value is None or value < least:
-        raise BadInput(f"{option}: expected a whole number of at least {least}, got {text}; write it like {like}")
-    return value
+        value = text
+    allowed.check(value, option)
+    return int(value)
 
 
 def likelihood_of(text: str) -> Likelihood:

@@ -1,8 +1,8 @@
 """The one way out: whatever a command prints passes here, and nothing in it is obeyed by a terminal.
 
-`terminal()` stands round every command, so that `print`, typer's own messages and warnings of libraries pass too. Rich's
-own colours and moves of the cursor must arrive as they are: `Terminal`, its console, makes the text harmless before they
-are added, and then writes past the streams' own check.
+`terminal()` stands round every command, so that `print`, typer's own messages and warnings of libraries pass too.
+Rich's own colours and moves of the cursor must arrive as they are: `Terminal`, its console, makes the text harmless
+before they are added, and then writes past the streams' own check.
 """
 
 import errno

@@ -7,11 +7,15 @@ usual size (`Quantity.size`), a fit takes the prior of what grows with them (`Ab
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import betainc, betaln, ndtri
 from jaxtyping import Array, Float
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.ranges import POSITIVE, REAL, check_fields
 
 type Reals = Float[Array, "..."]
 
@@ -19,7 +23,10 @@ _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 class AbstractPrior:
-    """What every prior provides."""
+    """What every prior provides. Raises `BadInput` on settings that are no distribution."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def log_prob(self, x: Reals) -> Reals:
         raise NotImplementedError
@@ -32,8 +39,8 @@ class AbstractPrior:
 class Normal(AbstractPrior):
     """Gaussian with `mean` and standard deviation `sd`."""
 
-    mean: float
-    sd: float
+    mean: Annotated[float, REAL]
+    sd: Annotated[float, POSITIVE]
 
     def log_prob(self, x: Reals) -> Reals:
         return -0.5 * ((x - self.mean) / self.sd) ** 2 - math.log(self.sd) - _HALF_LOG_2PI
@@ -46,8 +53,8 @@ class Normal(AbstractPrior):
 class LogNormal(AbstractPrior):
     """Log-normal by its `median` and the standard deviation `sigma` of the logarithm."""
 
-    median: float
-    sigma: float
+    median: Annotated[float, POSITIVE]
+    sigma: Annotated[float, POSITIVE]
 
     def log_prob(self, x: Reals) -> Reals:
         z = (jnp.log(x) - math.log(self.median)) / self.sigma
@@ -61,8 +68,13 @@ class LogNormal(AbstractPrior):
 class Uniform(AbstractPrior):
     """Uniform on (low, high)."""
 
-    low: float
-    high: float
+    low: Annotated[float, REAL]
+    high: Annotated[float, REAL]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.low < self.high:
+            raise BadInput(f"Uniform: expected a low end below the high one, got {self.low} and {self.high}")
 
     def log_prob(self, x: Reals) -> Reals:
         inside = (x >= self.low) & (x <= self.high)
@@ -76,7 +88,7 @@ class Uniform(AbstractPrior):
 class HalfNormal(AbstractPrior):
     """Absolute value of a Gaussian with standard deviation `scale`."""
 
-    scale: float
+    scale: Annotated[float, POSITIVE]
 
     def log_prob(self, x: Reals) -> Reals:
         return math.log(2.0) - 0.5 * (x / self.scale) ** 2 - math.log(self.scale) - _HALF_LOG_2PI
@@ -89,8 +101,8 @@ class HalfNormal(AbstractPrior):
 class Beta(AbstractPrior):
     """Beta(a, b) on (0, 1)."""
 
-    a: float
-    b: float
+    a: Annotated[float, POSITIVE]
+    b: Annotated[float, POSITIVE]
 
     def log_prob(self, x: Reals) -> Reals:
         a, b = jnp.asarray(self.a, x.dtype), jnp.asarray(self.b, x.dtype)

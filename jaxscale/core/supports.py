@@ -6,11 +6,15 @@ A support is a frozen record without arrays. `constrain` maps unconstrained real
 
 import functools
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.core
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from jaxscale.core.errors import BadInput
+from jaxscale.core.ranges import REAL, check_fields
 
 type Reals = Float[Array, "..."]
 
@@ -90,8 +94,13 @@ class Positive(AbstractSupport):
 class Interval(AbstractSupport):
     """(low, high), through the logistic function."""
 
-    low: float = 0.0
-    high: float = 1.0
+    low: Annotated[float, REAL] = 0.0
+    high: Annotated[float, REAL] = 1.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not self.low < self.high:
+            raise BadInput(f"Interval: expected a low end below the high one, got {self.low} and {self.high}")
 
     def constrain(self, z: Reals) -> Reals:
         return self.low + (self.high - self.low) * jax.nn.sigmoid(z)

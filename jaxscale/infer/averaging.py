@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.ranges import checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.infer.ensemble import Ensemble
 from jaxscale.infer.fit import Fit
@@ -16,7 +18,10 @@ from jaxscale.infer.posterior import Posterior
 from jaxscale.objectives.averaged import Averaged
 
 
-def average(posteriors: Mapping[str, Posterior], weights: np.ndarray, *, draws: int = 4000) -> tuple[Fit, Ensemble]:
+@checked
+def average(
+    posteriors: Mapping[str, Posterior], weights: np.ndarray, *, draws: Annotated[int, many(1, like="4000")] = 4000
+) -> tuple[Fit, Ensemble]:
     """The mixture of several laws' posteriors, as a fit and an ensemble that forecasts and plans accept.
 
     `weights` in the order of `posteriors`. Law k makes `draws * weights[k]` of the draws, rounded so that they add

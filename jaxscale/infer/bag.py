@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.parametric import values
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.infer.bootstrap import resamples
 from jaxscale.infer.chunks import Folder, fingerprint
@@ -116,11 +118,12 @@ class Bagged:
         return tuple(found)
 
 
+@checked
 def bag(
     mode: Fit,
-    n: int = 1000,
+    n: Annotated[int, many(2)] = 1000,
     *,
-    key: PRNGKeyArray | int = 0,
+    key: PRNGKeyArray | Annotated[int, SEED] = 0,
     scheme: AbstractScheme | None = None,
     engine: Engine | None = None,
     settings: LaneSettings | None = None,
@@ -143,8 +146,6 @@ def bag(
     """
     if not mode.problem.prior:
         raise BadInput("bag: expected a fit made with prior=True, got one without; use fit(..., prior=True)")
-    if n < 2:
-        raise BadInput(f"bag: expected at least 2 resamples, got {n}; 50 to 100 are the least that is useful")
     settings = LaneSettings() if settings is None else settings
     settings = settings if engine is None else replace(settings, engine=engine)
     scheme = (Pairs() if scheme is None else scheme).ready(mode.problem)

@@ -1,6 +1,7 @@
 """`bootstrap`: thousands of refits of a fit, by weights, in a queue on every device."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import equinox as eqx
 import jax
@@ -10,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import predict
 from jaxscale.infer.ensemble import Ensemble
@@ -20,13 +22,14 @@ from jaxscale.infer.resample import AbstractScheme, Units, default_scheme, disti
 from jaxscale.infer.rows import rows_per_call
 
 
+@checked
 def bootstrap(
     fit: Fit,
-    n: int,
+    n: Annotated[int, many(1, like="4000")],
     *,
-    key: PRNGKeyArray | int = 0,
+    key: PRNGKeyArray | Annotated[int, SEED] = 0,
     scheme: AbstractScheme | None = None,
-    chunk: int | None = None,
+    chunk: Annotated[int, many(1, like="64")] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Ensemble:
     """Refit `fit` on `n` resamples.
@@ -42,11 +45,8 @@ def bootstrap(
     to the solver's tolerance on GPUs, whose sums depend on how many rows lie side by side. Every draw starts
     from the fit's optimum, and from each other optimum the fit found, of which the best is kept. No draw is
     dropped: `Ensemble.code` says how each ended; that of a resample with fewer distinct units than the law has
-    parameters is `too_few`, wherever its refit went. Raises `ValueError` on n < 1, `BadInput` on a likelihood of runs
-    without noise.
+    parameters is `too_few`, wherever its refit went. Raises `BadInput` on a likelihood of runs without noise.
     """
-    if n < 1:
-        raise ValueError(f"bootstrap: expected at least one draw, got {n}")
     if fit.certificate.code == RESULTS.exact:
         raise BadInput(f"bootstrap: expected runs that scatter about the law, got none. {RESULTS.exact.sentence}")
     key = jax.random.key(key) if isinstance(key, int) else key

@@ -9,7 +9,7 @@ NumPyro.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import ndtri
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.infer.discrepancy import Basis, Discrepancy, basis
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.forecast import FARTHEST, decades_beyond, points_for
@@ -66,13 +67,14 @@ class DiscrepancyForecast:
         return low, high
 
 
+@checked
 def forecast_with_discrepancy(
     fit: Fit,
     discrepancy: Discrepancy,
     inputs: Mapping[str, Any],
     *,
-    draws: int = 4000,
-    seed: int = 0,
+    draws: Annotated[int, many(1, like="4000")] = 4000,
+    seed: Annotated[int, SEED] = 0,
     allow_far: bool = False,
 ) -> DiscrepancyForecast:
     """The forecast of `fit`'s law at `inputs`, which broadcast, with its discrepancy conditioned on the runs.

@@ -49,11 +49,16 @@ class Ensemble(eqx.Module):
 
     def check(self) -> None:
         """Raises `BadInput` where no draw converged: nothing can be summarised, and the commonest reason is said."""
+        if self.empty:
+            raise BadInput(f"{self.method}: expected draws that converged, got {self.empty}")
+
+    @property
+    def empty(self) -> str:
+        """Why no draw is left, as a sentence; nothing where some are."""
         if self.failed < self.size:
-            return
+            return ""
         codes, counts = np.unique(np.asarray(self.code), return_counts=True)
-        why = RESULTS(int(codes[np.argmax(counts)])).sentence
-        raise BadInput(f"{self.method}: expected draws that converged, got none of {self.size}. {why}")
+        return f"none of {self.size}. {RESULTS(int(codes[np.argmax(counts)])).sentence}"
 
     def __call__(self, **inputs: Any) -> Float[Array, "draw *points"]:
         """Every law at the given inputs, which broadcast against each other."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ from jaxtyping import Array, ArrayLike, Float
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import hold, values
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.exact import passes_through
@@ -125,6 +126,7 @@ class Fit:
         return np.asarray(curvature(self.problem, z, jnp.asarray(MIXING, z.dtype)))
 
 
+@checked
 def fit(
     law: AbstractLaw,
     data: Runs | Table,
@@ -132,8 +134,8 @@ def fit(
     *,
     fixed: Mapping[str, Any] | tuple[str, ...] = (),
     prior: bool = False,
-    starts: int = 32,
-    seed: int = 0,
+    starts: Annotated[int, many(0, like="32")] = 32,
+    seed: Annotated[int, SEED] = 0,
     solver: Solver | None = None,
 ) -> Fit:
     """Fit `law` to `data` and certify the optimum.

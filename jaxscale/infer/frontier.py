@@ -6,7 +6,7 @@ log N and log D on log C. They know nothing of a law, and none is free of bias; 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import jax
@@ -18,6 +18,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import training_flops
 from jaxscale.core.law import AbstractLaw, Signature, signature
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.frontier_methods import Envelope, Estimate, Hull, IsoFlop, Measured, Method, Optima
 from jaxscale.objectives.residual import RawResidual, relative_noise
@@ -82,14 +83,15 @@ class Frontier:
         )
 
 
+@checked
 def frontier(
     data: Runs | Table,
     method: Method,
     *,
     law: AbstractLaw | None = None,
-    n: int = 1000,
+    n: Annotated[int, many(2)] = 1000,
     resample: Literal["runs", "noise"] = "runs",
-    seed: int = 0,
+    seed: Annotated[int, SEED] = 0,
 ) -> Frontier:
     """Compute-optimal N and D as powers of C, from runs with N, D and a loss (C where there is one, else 6ND).
 
@@ -103,8 +105,6 @@ def frontier(
     The bias is reported and not subtracted. Raises `BadInput` on unfit runs or where fewer than two budgets have an
     optimum.
     """
-    if n < 2:
-        raise BadInput(f"frontier: n: expected at least two resamples, got {n}; give about 1000")
     runs = _measured(data)
     estimate = method.bound(runs)
     found = estimate(runs.log_loss, runs.weight)

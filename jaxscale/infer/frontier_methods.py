@@ -6,11 +6,12 @@ design alone. Host arithmetic in float64.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.ranges import FRACTION, check_fields, many
 
 _FINE = 25  # interpolated points per step between two sizes: a minimum is resolved to a twenty-fifth of a step
 _SIZES = 3  # a budget with fewer has no curvature
@@ -50,13 +51,14 @@ class Envelope:
     that each holds several sizes: the best of one is no optimum.
     """
 
-    bins: int = 20
+    bins: Annotated[int, many(2, like="20")] = 20
     name = "envelope"
     weighs = False  # what a run's weight is, beyond zero
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     def bound(self, runs: Measured) -> Estimate:
-        if self.bins < 2:
-            raise BadInput(f"frontier: bins: expected at least two bins of compute, got {self.bins}; give about 20")
         edges = np.linspace(runs.log_C.min(), runs.log_C.max(), self.bins + 1)
         of_row = np.clip(np.searchsorted(edges, runs.log_C, side="right") - 1, 0, self.bins - 1)
 
@@ -122,10 +124,13 @@ class IsoFlop:
     """
 
     budgets: Sequence[float] | None = None
-    tolerance: float = 0.1
+    tolerance: Annotated[float, FRACTION] = 0.1
     curve: Literal["parabola", "akima"] = "parabola"
     weighted: bool = False
     name = "iso-FLOP"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def weighs(self) -> bool:

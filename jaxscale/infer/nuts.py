@@ -7,7 +7,7 @@ bounded, and no accelerator sees a long program.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.ranges import FRACTION, Range, check_fields, many
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.shard import each, over_devices
 from jaxscale.solve.chart import Chart
@@ -30,10 +31,15 @@ class NUTS(eqx.Module):
     - `target`: acceptance aimed at; `depth`: most doublings of a trajectory.
     """
 
-    warmup: int = eqx.field(static=True, default=150)
+    warmup: Annotated[int, many(1, like="150")] = eqx.field(static=True, default=150)
     dense: bool = eqx.field(static=True, default=False)
-    target: float = eqx.field(static=True, default=0.8)
-    depth: int = eqx.field(static=True, default=8)
+    target: Annotated[float, FRACTION] = eqx.field(static=True, default=0.8)
+    depth: Annotated[int, Range(1, 20, True, "8", "a trajectory of depth d has 2^d steps")] = eqx.field(
+        static=True, default=8
+    )
+
+    def __check_init__(self) -> None:
+        check_fields(self)
 
 
 # Where the mode's curvature misleads: at 0.95 a few of 16,000 transitions still diverged where E may be almost nothing.

@@ -8,7 +8,7 @@ beyond the data. Leaving out data sets or independent units says how it carries 
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
 from jaxscale.infer.bootstrap import bootstrap
@@ -127,16 +128,17 @@ class Origins:
         return np.where(self.usable, np.sum(each, axis=2) / np.sum(self.parts.scored, axis=1), np.nan)
 
 
+@checked
 def crossvalidate(
     laws: Mapping[str, AbstractLaw],
     data: Runs | Table,
     objective: AbstractObjective | None = None,
     *,
     by: str = "C",
-    cuts: int | Iterable[float] = 8,
-    resamples: int = 0,
+    cuts: Annotated[int, many(1, like="8")] | Iterable[float] = 8,
+    resamples: Annotated[int, many(0)] = 0,
     discrepancy: bool = False,
-    key: PRNGKeyArray | int = 0,
+    key: PRNGKeyArray | Annotated[int, SEED] = 0,
     **options: Any,
 ) -> Origins:
     """Refit every law to the runs below each of `cuts` origins and score it above.

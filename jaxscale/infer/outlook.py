@@ -12,7 +12,7 @@ weight.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.averaging import mixture
 from jaxscale.infer.bands import BEYOND, CORRECTED, Bands, calibrate
@@ -187,16 +188,17 @@ def wild_at(fit: Fit, points: Mapping[str, np.ndarray]) -> str:
     return ""
 
 
+@checked
 def outlook(
     laws: Mapping[str, AbstractLaw],
     data: Runs | Table,
     likelihood: Likelihood | None = None,
     *,
     by: str = "C",
-    cuts: int = 8,
-    resamples: int = _RESAMPLES,
-    draws: int = _DRAWS,
-    key: PRNGKeyArray | int = 0,
+    cuts: Annotated[int, many(1, like="8")] = 8,
+    resamples: Annotated[int, many(1)] = _RESAMPLES,
+    draws: Annotated[int, many(1)] = _DRAWS,
+    key: PRNGKeyArray | Annotated[int, SEED] = 0,
     **options: Any,
 ) -> Outlook:
     """Rank `laws` by what they forecast from inside `data`, and make the best one ready to forecast beyond it.

@@ -7,7 +7,7 @@ so that the rest is an unconstrained problem in t for the same solver as a fit, 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.ranges import FRACTION, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.infer.covariance import determined, dispersion
 from jaxscale.infer.edges import edge_mask, lifted
@@ -110,12 +111,13 @@ class _Slice(AbstractView[FitProblem]):
         return self.chart(s * self.along + self.across @ t)
 
 
+@checked
 def profile(
     fit: Fit,
     of: str | Callable[[Any], Array],
     *,
-    level: float = 0.9,
-    points: int = 8,
+    level: Annotated[float, FRACTION] = 0.9,
+    points: Annotated[int, many(1, like="8")] = 8,
 ) -> Profile:
     r"""Profile `fit` over one quantity and find its interval.
 
@@ -131,8 +133,6 @@ def profile(
     quantile with n - p degrees of freedom for a penalty: exact for a linear law with Gaussian noise. Runs count as
     independent. Raises `BadInput` on an unknown name or a fit that is no local optimum.
     """
-    if not 0 < level < 1:
-        raise BadInput(f"profile: expected a level between 0 and 1, got {level}; 0.9 is usual")
     if not fit.certificate.is_local_optimum:
         raise BadInput(f"profile: expected a fit at a local optimum; {' '.join(fit.certificate.remarks())}")
     known = functional(fit.problem, of)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.runs import Runs, Table
 from jaxscale.infer.diagnosis import Diagnosis, Gates, diagnose
 from jaxscale.infer.fit import Fit, fit
@@ -28,16 +29,17 @@ _THIN = 4  # of the draws without the bend
 type Progress = Callable[[str, int, int, int], None]
 
 
+@checked
 def sample(
     law: AbstractLaw,
     data: Runs | Table,
     likelihood: Likelihood | None = None,
     *,
-    key: PRNGKeyArray | int = 0,
-    draws: int = 1000,
-    chains: int = 4,
+    key: PRNGKeyArray | Annotated[int, SEED] = 0,
+    draws: Annotated[int, many(8)] = 1000,
+    chains: Annotated[int, many(2, like="4")] = 4,
     fixed: Mapping[str, Any] | tuple[str, ...] = (),
-    starts: int = 32,
+    starts: Annotated[int, many(0, like="32")] = 32,
     settings: NUTS | None = None,
     gates: Gates | None = None,
     progress: Progress | None = None,
@@ -52,12 +54,13 @@ def sample(
     return sample_from(mode, key=key, draws=draws, chains=chains, settings=settings, gates=gates, progress=progress)
 
 
+@checked
 def sample_from(
     mode: Fit,
     *,
-    key: PRNGKeyArray | int = 0,
-    draws: int = 1000,
-    chains: int = 4,
+    key: PRNGKeyArray | Annotated[int, SEED] = 0,
+    draws: Annotated[int, many(8)] = 1000,
+    chains: Annotated[int, many(2, like="4")] = 4,
     settings: NUTS | None = None,
     gates: Gates | None = None,
     progress: Progress | None = None,
@@ -75,8 +78,7 @@ def sample_from(
     """
     if not mode.problem.prior:
         raise BadInput("sample_from: expected a fit made with prior=True, got one without; use sample(...)")
-    if chains < 2 or draws < 8:
-        raise BadInput(f"sample: expected at least 2 chains of 8 draws, got {chains} of {draws}; ask for more")
+    many(16).check(chains * draws, "sample: draws of all chains")
     clock = time.perf_counter()
     seed = key if isinstance(key, int) else None
     key = jax.random.key(key) if isinstance(key, int) else key

@@ -1,7 +1,7 @@
 r"""Likelihoods of the residual with an estimated scale: minus log density, $g(r / \sigma) + \log\sigma$."""
 
 import math
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import equinox as eqx
 import jax
@@ -10,12 +10,16 @@ from jax.scipy.stats import norm
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxscale.core.parametric import Change
+from jaxscale.core.ranges import Range, checked
 from jaxscale.core.runs import Runs
 from jaxscale.objectives.noise import ConstantNoise, Noise
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.residual import LogResidual, RawResidual, Residual
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+Freedom = Annotated[float, Range(0.1, 1e6, like="5", why="gaussian is its limit")]
+Knee = Annotated[float, Range(1e-6, 1e6, like="1", why="gaussian is its limit")]
 
 
 class Gaussian(eqx.Module):
@@ -152,12 +156,22 @@ def gaussian(noise: Noise | None = None, residual: Residual | None = None) -> Li
     return _likelihood(Gaussian(), noise, residual)
 
 
-def student_t(df: float = 5.0, noise: Noise | None = None, residual: Residual | None = None) -> Likelihood:
+@checked
+def student_t(
+    df: Freedom = 5.0,
+    noise: Noise | None = None,
+    residual: Residual | None = None,
+) -> Likelihood:
     """Student-t likelihood: the default for new work, as its robustness needs no width chosen by hand."""
     return _likelihood(StudentT(float(df)), noise, residual)
 
 
-def huber_density(d: float = 1.0, noise: Noise | None = None, residual: Residual | None = None) -> Likelihood:
+@checked
+def huber_density(
+    d: Knee = 1.0,
+    noise: Noise | None = None,
+    residual: Residual | None = None,
+) -> Likelihood:
     """Huber-density likelihood with an estimated scale."""
     return _likelihood(HuberDensity(float(d)), noise, residual)
 

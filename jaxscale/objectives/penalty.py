@@ -10,6 +10,8 @@ least squares, as SciPy's `curve_fit(sigma=...)`, and a width is that of the typ
 all changes nothing.
 """
 
+from typing import Annotated
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,7 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.parametric import Change, param
+from jaxscale.core.ranges import Range, checked
 from jaxscale.core.runs import Runs
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.residual import LogResidual, RawResidual, Residual, relative_noise
@@ -48,6 +51,11 @@ class Huber(eqx.Module):
         """Slope over residual: the weight of iteratively re-weighted least squares."""
         return 1 / jnp.maximum(jnp.abs(t), 1)
 
+
+# Of a relative error, or of one in the unit of the loss, which may be any. Outside, squares of residuals over it
+# leave float32.
+Width = Annotated[float, Range(1e-12, 1e12, like="1e-3")]
+RawWidth = Annotated[float, Range(1e-15, 1e15, like="1e-3")]
 
 type Shape = Square | Huber
 
@@ -127,33 +135,36 @@ class Penalty(AbstractObjective):
         return f"{self.residual.name}-{'lad' if self.kind == 'lad' else 'squares'}"
 
 
-def log_huber(delta: float = 1e-3) -> Penalty:
+@checked
+def log_huber(delta: Width = 1e-3) -> Penalty:
     r"""$\sum_i w_i\,\mathrm{Huber}_\delta(\log\hat L_i - \log L_i)$, summed (Hoffmann et al. 2022, eq. 3).
 
     Where the noise of the runs is known, $\delta$ is the width at the typical run: see the module's text.
     """
-    return Penalty(LogResidual(), Huber(), "huber", _positive(delta, "delta"))
+    return Penalty(LogResidual(), Huber(), "huber", _leaf(delta))
 
 
-def raw_huber(delta: float = 1e-3) -> Penalty:
+@checked
+def raw_huber(delta: RawWidth = 1e-3) -> Penalty:
     r"""$\sum_i w_i\,\mathrm{Huber}_\delta(\hat L_i - L_i)$, summed, in the unit of the loss; for losses of any sign."""
-    return Penalty(RawResidual(), Huber(), "huber", _positive(delta, "delta"))
+    return Penalty(RawResidual(), Huber(), "huber", _leaf(delta))
 
 
 def log_lad() -> Penalty:
     r"""$\sum_i w_i |\log\hat L_i - \log L_i|$, as the limit of Huber widths (1e-9 in float64, 1e-5 in float32)."""
     eps = float(jnp.finfo(jnp.zeros(()).dtype).eps)
-    return Penalty(LogResidual(), Huber(), "lad", _positive(max(1e-9, 100 * eps)))
+    return Penalty(LogResidual(), Huber(), "lad", _leaf(max(1e-9, 100 * eps)))
 
 
 def least_squares(space: Residual | None = None) -> Penalty:
     r"""$\frac12\sum_i w_i r_i^2$ of log residuals (default) or of `RawResidual()`."""
-    return Penalty(LogResidual() if space is None else space, Square(), "squares", _positive(1e-2))
+    return Penalty(LogResidual() if space is None else space, Square(), "squares", _leaf(1e-2))
 
 
-def lower_envelope(delta: float = 1e-3, above: float = 0.1) -> Penalty:
+@checked
+def lower_envelope(delta: Width = 1e-3, above: Annotated[float, Range(1e-6, 1e6, like="0.1")] = 0.1) -> Penalty:
     """`log_huber` in which runs above the law count `above` times as much as runs below it."""
-    return Penalty(LogResidual(), Huber(), "envelope", _positive(delta, "delta"), _positive(above, "above"))
+    return Penalty(LogResidual(), Huber(), "envelope", _leaf(delta), _leaf(above))
 
 
 def raw_least_squares() -> Penalty:
@@ -161,7 +172,5 @@ def raw_least_squares() -> Penalty:
     return least_squares(RawResidual())
 
 
-def _positive(value: float, name: str = "width") -> Array:
-    if not value > 0:
-        raise ValueError(f"{name}: expected a positive number, got {value}; a usual value is 1e-3")
+def _leaf(value: float) -> Array:
     return jnp.asarray(value, dtype=float)

@@ -1,13 +1,14 @@
 """Cost of a training run: compute as a function of N and D, and its inverse."""
 
 import math
+from typing import Annotated
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
+from jaxscale.core.ranges import Range, check_fields
 
 
 class AbstractCost(eqx.Module):
@@ -28,11 +29,10 @@ class SixND(AbstractCost):
     `BadInput` on one that is not positive.
     """
 
-    per_token: float = eqx.field(static=True, default=FLOP_PER_PARAM_TOKEN)
+    per_token: Annotated[float, Range(1e-30, 1e30, like="6")] = eqx.field(static=True, default=FLOP_PER_PARAM_TOKEN)
 
     def __check_init__(self) -> None:
-        if not 0 < self.per_token < math.inf:
-            raise BadInput(f"`per_token=...`: expected a positive number of FLOP, got {self.per_token}; 6 is usual")
+        check_fields(self)
 
     def log_flops(self, log_N: Float[Array, ""], log_D: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.asarray(math.log(self.per_token), log_N.dtype) + log_N + log_D

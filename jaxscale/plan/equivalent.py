@@ -5,7 +5,7 @@ reaches the same loss says what it is worth. Where $L^*(C) - E \propto C^{-\gamm
 $\ln(C_2/C_1) \approx \Delta L / (\gamma (L - E))$; here the equation is solved.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.ranges import Range, checked
 from jaxscale.plan.allocate import Bounds, at_budget, feasible, group_in, log_loss_of, positive, size_range
 from jaxscale.plan.cost import AbstractCost
 from jaxscale.plan.pairs import each, many, paired_laws
@@ -93,10 +94,11 @@ class Flat(eqx.Module):
     high: Float[Array, "..."]
 
 
+@checked
 def flat_range(
     law: Any,
     flops: Any,
-    tolerance: float = 1e-3,
+    tolerance: Annotated[float, Range(1e-9, 10, like="1e-3")] = 1e-3,
     *,
     cost: AbstractCost | None = None,
     bounds: Bounds | None = None,

@@ -5,7 +5,7 @@ held-out text: losses on different texts, or of different tokenizers, do not com
 one belongs to draw i of the other; see `pairs.paired_laws`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.ranges import checked, many
 from jaxscale.plan.allocate import Bounds, feasible, log_loss_of, positive
 from jaxscale.plan.cost import AbstractCost
 from jaxscale.plan.pairs import each, paired_laws
@@ -133,13 +134,14 @@ class Crossover(eqx.Module):
         return {f"{level:g}": float(np.exp(np.quantile(np.log(once), level))) for level in q}
 
 
+@checked
 def crossover(
     recipe: Any,
     reference: Any,
     between: tuple[float, float],
     *,
     paired: bool = False,
-    points: int = 33,
+    points: Annotated[int, many(2, like="33")] = 33,
     ratio: float | None = None,
     cost: AbstractCost | None = None,
     bounds: Bounds | None = None,

@@ -198,7 +198,7 @@ def test_a_folder_of_another_run_is_refused(conjugate: Any, tmp_path: Path) -> N
 def test_bad_settings(conjugate: Any) -> None:
     with pytest.raises(BadInput, match="engine: expected one of importance, nuts, got 'hmc'"):
         bag(conjugate.mode, 2, engine="hmc")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(BadInput, match="expected at least 2 resamples, got 1"):
+    with pytest.raises(BadInput, match="bag: n: expected a whole number of at least 2, got 1"):
         bag(conjugate.mode, 1)
     with pytest.raises(BadInput, match="expected a fit made with prior=True"):
         bag(replace(conjugate.mode, problem=replace(conjugate.mode.problem, prior=False)))

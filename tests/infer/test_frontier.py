@@ -268,8 +268,8 @@ def one_budget() -> Runs:
     ("call", "sentence"),
     [
         (lambda: frontier(Runs.of({"N": jnp.ones(3)}, jnp.ones(3)), Hull()), "expected runs with N and D, got .*'N'"),
-        (lambda: frontier(centred(), Hull(), n=1), "at least two resamples, got 1"),
-        (lambda: frontier(centred(), Envelope(1)), "at least two bins of compute, got 1"),
+        (lambda: frontier(centred(), Hull(), n=1), "frontier: n: expected a whole number of at least 2, got 1"),
+        (lambda: frontier(centred(), Envelope(1)), "Envelope: bins: expected a whole number of at least 2, got 1"),
         (lambda: frontier(centred(), IsoFlop(curve="cubic")), "expected one of .*akima.*got 'cubic'"),  # type: ignore[arg-type]
         (lambda: frontier(centred(), IsoFlop((1e19, -1.0))), "two or more positive numbers of FLOP"),
         (lambda: frontier(scattered()[0], IsoFlop()), "give budgets="),

@@ -147,5 +147,5 @@ def test_what_cannot_be_profiled_is_refused(line: Any) -> None:
         profile(line.squares, lambda law: law.c * np.ones(2))
     with pytest.raises(BadInput, match="does not change"):
         profile(line.squares, lambda law: 0 * law.c)
-    with pytest.raises(BadInput, match="between 0 and 1"):
+    with pytest.raises(BadInput, match="profile: level: expected a number of at most 1, got 90"):
         profile(line.squares, "m", level=90)

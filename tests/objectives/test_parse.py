@@ -68,7 +68,7 @@ def test_a_law_s_words_name_objectives_that_can_be_asked_for() -> None:
         ("log-huber:1e-3:2", "leave out what does not belong"),
         ("log-lad:3", "leave out what does not belong"),
         ("log-huber:1e-3x", "expected a number, got '1e-3x'"),
-        ("log-huber:-1", "delta: expected a positive number"),
+        ("log-huber:-1", "delta: expected a number of at least 1e-12, got -1"),
     ],
 )
 def test_the_rest_is_refused(text: str, said: str) -> None:

@@ -98,9 +98,9 @@ def test_lad_is_reached_by_narrowing() -> None:
 
 
 def test_widths_must_be_positive() -> None:
-    with pytest.raises(ValueError, match="delta: expected a positive number, got 0"):
+    with pytest.raises(ValueError, match="delta: expected a number of at least 1e-12, got 0"):
         log_huber(0)
-    with pytest.raises(ValueError, match="above: expected a positive number"):
+    with pytest.raises(ValueError, match="above: expected a number of at least 1e-06"):
         lower_envelope(1e-3, -1)
 
 

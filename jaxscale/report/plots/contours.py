@@ -12,6 +12,7 @@ from jaxscale.report.planning import group_label, loss_at
 from jaxscale.report.plots import style
 
 _POINTS = 80
+_FLAT = 1e-4  # of the loss: less is neither told apart by three digits nor by float32
 
 
 def contours(fit: Fit, group: int = 0) -> Figure:
@@ -31,10 +32,11 @@ def contours(fit: Fit, group: int = 0) -> Figure:
     levels = np.geomspace(np.quantile(surface, 0.02), np.quantile(surface, 0.97), 11)
     norm = LogNorm(min(levels[0], loss.min()), max(levels[-1], loss.max()))
     look = {"levels": levels, "cmap": style.LOSS, "norm": norm}
-    ax.contour(grid_N, grid_D, surface, linestyles="dashed", linewidths=0.8, alpha=0.7, **look)
-    solid = ax.contour(grid_N, grid_D, np.where(inside, surface, np.nan), linewidths=1.6, **look)
     ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-    ax.clabel(solid, fmt="%.3g", fontsize=8, inline_spacing=3, colors=style.INK)
+    if levels[-1] > (1 + _FLAT) * levels[0]:  # a law that is flat has no contours
+        ax.contour(grid_N, grid_D, surface, linestyles="dashed", linewidths=0.8, alpha=0.7, **look)
+        solid = ax.contour(grid_N, grid_D, np.where(inside, surface, np.nan), linewidths=1.6, **look)
+        ax.clabel(solid, fmt="%.3g", fontsize=8, inline_spacing=3, colors=style.INK)
     points = ax.scatter(N, D, c=loss, cmap=style.LOSS, norm=norm, s=26, edgecolor="white", linewidth=0.6, zorder=3)
     budgets = np.geomspace(training_flops(x[0], y[0]), training_flops(x[-1], y[-1]), 60)
     best = allocate(fit.law, budgets, group=group_label(fit, group))

@@ -1,0 +1,157 @@
+"""What is no fault of jaxscale does not end as one: settings of JAX, nobody who reads, a full disk, Ctrl-C, no draw."""
+
+import gc
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxscale import infer
+from jaxscale.cli.interrupt import heard
+from jaxscale.cli.machine import cause
+from jaxscale.core.results import RESULTS
+from jaxscale.infer import Ensemble
+
+from .conftest import MAPS, invoke
+
+RUN = (sys.executable, "-m", "jaxscale")
+
+
+def run(*arguments: str, stdout: int | None = subprocess.PIPE, **settings: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_PLATFORMS")}
+    return subprocess.run(
+        [*RUN, *arguments],
+        env=kept | settings,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"JAX_ENABLE_X64": "maybe"}, ["JAX_ENABLE_X64", "maybe"]),
+        ({"XLA_FLAGS": "--no_such_flag=1"}, ["XLA_FLAGS", "--no_such_flag=1"]),
+        ({"JAX_PLATFORMS": "abacus"}, ["JAX_PLATFORMS=abacus", "abacus"]),
+    ],
+)
+def test_a_setting_that_jax_refuses_is_a_sentence(settings: dict[str, str], words: list[str], runs_csv: Path) -> None:
+    found = run("fit", str(runs_csv), *MAPS, **settings)
+    assert found.returncode == 2, found.stderr
+    assert found.stdout == ""
+    assert len(found.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in found.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_nobody_reads_or_the_disk_is_full() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    closed = run("laws", stdout=writing)
+    os.close(writing)
+    assert (closed.returncode, closed.stderr) == (141, "")
+    full = os.open("/dev/full", os.O_WRONLY)
+    found = run("laws", stdout=full)
+    os.close(full)
+    assert found.returncode == 2
+    assert found.stderr == "jaxscale: stdout: No space left on device; print elsewhere\n"
+
+
+def test_memory_is_the_machine_s() -> None:
+    xla = RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes")
+    for error in (MemoryError(), xla, np.linalg.LinAlgError("no")):
+        why = cause(error)
+        assert (why is None) == isinstance(error, np.linalg.LinAlgError)
+        assert why is None or "fewer draws" in why
+
+
+def dropped_in_a_finaliser() -> None:
+    class Gone:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    Gone()
+
+
+def dropped_in_the_garbage_collector() -> None:
+    def called(*_: object) -> None:
+        gc.callbacks.remove(called)
+        signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(called)
+    gc.collect()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("drop", [dropped_in_a_finaliser, dropped_in_the_garbage_collector])
+def test_ctrl_c_is_heard_where_python_drops_it(drop: Callable[[], None]) -> None:
+    assert threading.current_thread() is threading.main_thread()
+
+    def long() -> None:
+        with heard():
+            drop()
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        long()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("seed", range(2))
+def test_ctrl_c_ends_a_command_with_a_word_and_no_file(seed: int, runs_csv: Path, tmp_path: Path) -> None:
+    target = tmp_path / "f.json"
+    command = [*RUN, "fit", str(runs_csv), *MAPS, "--bootstrap", "20000", "--json", str(target)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(random.Random(seed).uniform(2, 4))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    # Python itself ends by the signal where it passed through `exec` of a text; a shell calls that 130 too.
+    assert process.returncode in (130, -signal.SIGINT), said
+    assert said == "jaxscale: interrupted; no file is left half written\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fit_whose_every_draw_failed_is_told_without_intervals(
+    runs_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    made = infer.bootstrap
+
+    def failing(*arguments: object, **options: object) -> Ensemble:
+        found = made(*arguments, **options)  # type: ignore[arg-type]
+        code = jnp.full_like(found.code, int(RESULTS.singular))
+        return Ensemble(found.law, found.value, code, found.method, found.remarks)
+
+    monkeypatch.setattr(infer, "bootstrap", failing)
+    target = tmp_path / "fit.json"
+    result = invoke("fit", runs_csv, "--law", "chinchilla", *MAPS, "--bootstrap", "64", "--json", target)
+    assert result.exit_code == 0, result.output
+    assert "No intervals: of the refits there converged none of 64. The curvature is singular" in result.stdout
+    assert any("No intervals" in remark for remark in json.loads(target.read_text())["warnings"])
+
+
+def test_runs_of_noise_alone_are_drawn(tmp_path: Path) -> None:
+    """A law without any slope has no contours; the figure is made all the same."""
+    draw = np.random.default_rng(7)
+    path = tmp_path / "noise.csv"
+    N, D = 10 ** draw.uniform(7, 9, 20), 10 ** draw.uniform(9, 11, 20)
+    loss = 2.5 * np.exp(0.02 * draw.standard_normal(20))
+    rows = [f"{n:.6g},{d:.6g},{x:.4f}" for n, d, x in zip(N, D, loss, strict=True)]
+    path.write_text("\n".join(["N,D,loss", *rows]))
+    result = invoke("fit", path, "--map", "N=N", "--map", "D=D", "--map", "loss=loss[nats]", "--plot", tmp_path / "f")
+    assert result.exit_code in (0, 1), result.output
+    assert (tmp_path / "f" / "contours.png").is_file()
