@@ -41,11 +41,12 @@ class Range:
         )
         right = isinstance(number, numbers.Integral if self.whole else numbers.Real) and not isinstance(number, bool)
         right = right and (self.whole or not isinstance(number, int) or abs(number) < 2**63)  # more is no number to JAX
-        if right and self.low <= number <= self.high:
+        size: Any = number
+        if right and self.low <= size <= self.high:
             return
         kind = "a whole number" if self.whole else "a number"
         bound = f"at least {_digits(self.low)}"
-        if right and number > self.high:
+        if right and size > self.high:
             bound = f"at most {_digits(self.high)}" + (f", as {self.why}" if self.why else "")
         usual = f"; write it like {self.like}" if self.like else ""
         raise BadInput(f"{name}: expected {kind} of {bound}, got {value!r}{usual}")
