@@ -29,7 +29,7 @@ def compare(
         list[str] | None, typer.Option(help="A point to predict by every law, as in N=70e9,D=1.4e12; may be repeated.")
     ] = None,
     starts: Annotated[int, typer.Option(help="Cold starts of the search for modes.")] = 32,
-    max_steps: options.MaxSteps = 200,
+    max_steps: options.MaxSteps = None,
     seed: Annotated[int, typer.Option(help="Of starts and chains.")] = 0,
     json: options.Json = None,
 ) -> int:
@@ -38,14 +38,13 @@ def compare(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import sampling, waiting
-    from jaxscale.cli.reading import likelihood_of, seed_of, whole
+    from jaxscale.cli.reading import likelihood_of, seed_of, solver_of, whole
     from jaxscale.report import comparison, text
-    from jaxscale.solve.gauss_newton import GaussNewton
 
     length = whole(draws, "--draws", least=8, like=1000)
     many = whole(chains, "--chains", least=2, like=4)
     whole(str(starts), "--starts", least=0)
-    whole(str(max_steps), "--max-steps", least=1, like=1000)
+    method = solver_of("gauss-newton", max_steps)
     seed_of(str(seed))
     targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
     chosen = likelihood_of(likelihood)
@@ -70,7 +69,7 @@ def compare(
         for label, model in models.items():
             with waiting(f"searching the modes of {label} on {len(study)} runs (the first time compiles)"):
                 mode = infer.fit(
-                    model, study, chosen, prior=True, starts=starts, seed=seed, solver=GaussNewton(max_steps=max_steps)
+                    model, study, chosen, prior=True, starts=starts, seed=seed, solver=method
                 )
             with sampling(label) as tell:
                 posteriors[label] = infer.sample_from(mode, key=seed, draws=length, chains=many, progress=tell)

@@ -32,8 +32,9 @@ def fit(
     tokens_per_character: options.PerCharacter = None,
     state: options.State = None,
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits; 0 for none.")] = "0",
+    solver: options.Solver = "gauss-newton",
     starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,
-    max_steps: options.MaxSteps = 200,
+    max_steps: options.MaxSteps = None,
     seed: Annotated[int, typer.Option(help="Of starts and bootstrap.")] = 0,
     json: options.Json = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Keep the fit for `predict` and `plan`.")] = None,
@@ -44,13 +45,12 @@ def fit(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, waiting
-    from jaxscale.cli.reading import joint, seed_of, whole
+    from jaxscale.cli.reading import joint, seed_of, solver_of, whole
     from jaxscale.core.errors import BadInput
     from jaxscale.core.results import RESULTS
     from jaxscale.objectives.parse import objective_from_name
     from jaxscale.report import record, text
     from jaxscale.report.card import fit_card
-    from jaxscale.solve.gauss_newton import GaussNewton
 
     if partial is not None:
         raise BadInput(
@@ -59,7 +59,7 @@ def fit(
         )
     draws = whole(bootstrap, "--bootstrap", least=0)
     whole(str(starts), "--starts", least=0)
-    whole(str(max_steps), "--max-steps", least=1, like=1000)
+    method = solver_of(solver, max_steps)
     seed_of(str(seed))
     targets.check(
         reads={"FILE": inputs.local(file)}, files={"--json": json}, saves={"--save": save}, figures={"--plot": plot}
@@ -88,7 +88,7 @@ def fit(
     with Clock() as clock:
         with waiting(f"fitting {record.law_name(model)} to {len(study)} runs (the first time compiles)"):
             found = infer.fit(
-                model, study, chosen, fixed=held, starts=starts, seed=seed, solver=GaussNewton(max_steps=max_steps)
+                model, study, chosen, fixed=held, starts=starts, seed=seed, solver=method
             )
         ensemble = None
         # A likelihood through runs without noise has no refits; its certificate says so.

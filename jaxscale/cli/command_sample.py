@@ -43,8 +43,9 @@ def sample(
     folder: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where --bagged keeps finished chunks, to go on after a stop.")
     ] = None,
+    solver: options.Solver = "gauss-newton",
     starts: Annotated[int, typer.Option(help="Cold starts of the search for modes.")] = 32,
-    max_steps: options.MaxSteps = 200,
+    max_steps: options.MaxSteps = None,
     seed: Annotated[int, typer.Option(help="Of starts, chains and resamples.")] = 0,
     json: options.Json = None,
     save: Annotated[
@@ -62,12 +63,11 @@ def sample(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting, sampling, waiting
-    from jaxscale.cli.reading import engine_of, joint, likelihood_of, seed_of, whole
+    from jaxscale.cli.reading import engine_of, joint, likelihood_of, seed_of, solver_of, whole
     from jaxscale.core.errors import BadInput
     from jaxscale.report import bagging, posterior_summary, record, text
     from jaxscale.report.card import fit_card
     from jaxscale.report.posterior_tree import posterior_tree, write_tree
-    from jaxscale.solve.gauss_newton import GaussNewton
 
     length = whole(draws, "--draws", least=8, like=1000)
     many = whole(chains, "--chains", least=2, like=4)
@@ -80,7 +80,7 @@ def sample(
         raise BadInput("--engine: expected with --bagged, whose posteriors it draws, got it without; add --bagged 1000")
     drawn_by = None if engine is None else engine_of(engine)
     whole(str(starts), "--starts", least=0)
-    whole(str(max_steps), "--max-steps", least=1, like=1000)
+    method = solver_of(solver, max_steps)
     seed_of(str(seed))
     targets.check(
         reads={"FILE": inputs.local(file)},
@@ -122,7 +122,7 @@ def sample(
                 prior=True,
                 starts=starts,
                 seed=seed,
-                solver=GaussNewton(max_steps=max_steps),
+                solver=method,
             )
         with sampling("sampling") as tell:
             found = infer.sample_from(mode, key=seed, draws=length, chains=many, progress=tell)

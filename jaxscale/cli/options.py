@@ -10,6 +10,9 @@ Map = Annotated[list[str] | None, typer.Option(help="symbol=column[unit], as in 
 Where = Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')]
 Fix = Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")]
 RunId = Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")]
+Solver = Annotated[
+    str, typer.Option(metavar="NAME", help="gauss-newton; lbfgs, for many parameters; adam:0.1:5000 (rate and steps).")
+]
 Weight = Annotated[str | None, typer.Option(help="Column of weights: how much a row counts.")]
 Noise = Annotated[
     str | None, typer.Option(help="Column with the known standard deviation of each loss, as in se[nats]; 0: unknown.")
@@ -25,7 +28,7 @@ PerByte = Annotated[str | None, typer.Option(metavar="X", help="Tokens per byte 
 PerCharacter = Annotated[
     str | None, typer.Option(metavar="X", help="Tokens per character of a loss in bpc: number or column.")
 ]
-MaxSteps = Annotated[int, typer.Option(help="Most steps of the solver from one start.")]
+MaxSteps = Annotated[int | None, typer.Option(help="Most steps of the solver from one start; 200 of Gauss-Newton.")]
 State = Annotated[
     list[str] | None,
     typer.Option(

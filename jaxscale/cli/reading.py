@@ -7,6 +7,8 @@ from jaxscale.infer.lanes import ENGINES, Engine
 from jaxscale.objectives import Pooled
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.parse import objective_from_name
+from jaxscale.solve.batch import Solver
+from jaxscale.solve.solvers import solver_from_name
 from jaxscale.studies import Study
 
 
@@ -41,6 +43,16 @@ def likelihood_of(text: str) -> Likelihood:
             "use student-t:5, gaussian or huber-density:1"
         )
     return chosen
+
+
+def solver_of(text: str, max_steps: int | None) -> Solver:
+    """A solver by its name, with --max-steps where they are given. Raises `BadInput`."""
+    if max_steps is not None:
+        whole(str(max_steps), "--max-steps", least=1, like=1000)
+    try:
+        return solver_from_name(text, max_steps)
+    except BadInput as error:
+        raise BadInput(str(error).replace("solver", "--solver", 1)) from None
 
 
 def engine_of(text: str) -> Engine:

@@ -63,6 +63,22 @@ class Runs(eqx.Module):
         """Number of rows, padding included."""
         return self.target.shape[0]
 
+    @classmethod
+    def stacked(cls, studies: "Sequence[Runs]") -> Self:
+        """Several data sets along a leading axis, for `jax.vmap`: the shorter ones extended by rows of weight zero.
+
+        Raises `ValueError` on none, and where one lacks an input that another has.
+        """
+        if not studies:
+            raise ValueError("Runs.stacked: expected at least one data set, got none")
+        names = [sorted(runs.inputs) for runs in studies]
+        if any(found != names[0] for found in names):
+            raise ValueError(
+                f"Runs.stacked: expected the same inputs in all data sets, got {names}; leave out the rest"
+            )
+        longest = max(runs.size for runs in studies)
+        return jax.tree.map(lambda *x: jnp.stack(x), *(_extended(runs, longest - runs.size) for runs in studies))
+
     def padded(self) -> Self:
         """Extended to the next of a few sizes (powers of two and their halves between) by rows of weight zero.
 
@@ -82,7 +98,10 @@ class Runs(eqx.Module):
 
 @eqx.filter_jit
 def _padded[R: Runs](runs: R) -> R:
-    extra = padded_size(runs.size) - runs.size
+    return _extended(runs, padded_size(runs.size) - runs.size)
+
+
+def _extended[R: Runs](runs: R, extra: int) -> R:
     longer = jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], extra, axis=0)]), runs)
     nothing = (longer.weight.at[runs.size :].set(0), longer.noise.at[runs.size :].set(0))
     return eqx.tree_at(lambda r: (r.weight, r.noise), longer, nothing)

@@ -1,10 +1,10 @@
 """Floor 4a: argmin over laws given runs, and how sure it is.
 
-`fit` certifies an optimum, `bootstrap` refits it thousands of times, `forecast` predicts with intervals and
-the distance of extrapolation; `covariance` and `profile` say how sure without refits, `held_out` scores by scale.
-`sample` draws from a posterior and judges the draws, `bag` does so for every resample of the runs, `compare` and
-`average` weigh several laws, `forecast_with_discrepancy` adds what a law leaves out. `frontier` finds compute-optimal
-sizes without one. Knows objectives and the solver; no law, no study, no plan.
+`fit` certifies an optimum (`estimate` is its kernel, for `jit` and `vmap`), `bootstrap` refits it thousands of times,
+`forecast` predicts with intervals and the distance of extrapolation; `covariance` and `profile` say how sure without
+refits, `held_out` scores by scale. `sample` draws from a posterior and judges the draws, `bag` does so for every
+resample of the runs, `compare` and `average` weigh several laws, `forecast_with_discrepancy` adds what a law leaves
+out. `frontier` finds compute-optimal sizes without one. Knows objectives and the solver; no law, no study, no plan.
 """
 
 from jaxscale.infer.averaging import average
@@ -16,6 +16,7 @@ from jaxscale.infer.diagnosis import Diagnosis
 from jaxscale.infer.discrepancy import Discrepancy, learn_discrepancy
 from jaxscale.infer.discrepancy_forecast import DiscrepancyForecast, forecast_with_discrepancy
 from jaxscale.infer.ensemble import Ensemble
+from jaxscale.infer.estimate import Estimate, estimate
 from jaxscale.infer.fit import Fit, fit
 from jaxscale.infer.forecast import Forecast, forecast
 from jaxscale.infer.frontier import Envelope, Frontier, Hull, IsoFlop, frontier
@@ -42,6 +43,7 @@ __all__ = [
     "DiscrepancyForecast",
     "Ensemble",
     "Envelope",
+    "Estimate",
     "Fit",
     "Forecast",
     "Frontier",
@@ -63,6 +65,7 @@ __all__ = [
     "compare",
     "covariance",
     "crossvalidate",
+    "estimate",
     "fit",
     "forecast",
     "forecast_with_discrepancy",

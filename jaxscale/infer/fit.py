@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_field
 from functools import cached_property
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import equinox as eqx
 import jax
@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.parametric import hold, values
+from jaxscale.core.parametric import values
 from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table, predict
+from jaxscale.infer.estimate import model_of
 from jaxscale.infer.exact import passes_through
 from jaxscale.infer.identify import Identifiability, identify, vanished
 from jaxscale.infer.intake import as_runs, check_count, check_runs, remarks_on, rows_of
@@ -27,16 +27,16 @@ from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import independent
 from jaxscale.infer.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
 from jaxscale.infer.starts import first_starts
-from jaxscale.objectives.likelihood import Likelihood
-from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
-from jaxscale.objectives.penalty import log_huber
 from jaxscale.solve.batch import Solver
 from jaxscale.solve.certificate import Certificate
 from jaxscale.solve.chart import Chart, chart_at
-from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.implicit import implicit_argmin
 from jaxscale.solve.problem import split
+from jaxscale.solve.solvers import as_solver
+
+if TYPE_CHECKING:
+    from optax import GradientTransformation
 
 _FAINT = 0.1  # of an output's unit, root mean square over the runs
 
@@ -117,8 +117,6 @@ class Fit:
     def chart_near(self, z: Float[ArrayLike, " p"]) -> Chart:
         """Whitened coordinates at unconstrained z, by the Gauss-Newton curvature there."""
         shape = self._curvature(z)
-        # A fit that no start saved has no curvature: leave coordinates as they are.
-        shape = shape if np.all(np.isfinite(shape)) else np.eye(len(shape), dtype=shape.dtype)
         return chart_at(jnp.asarray(z, shape.dtype), shape)
 
     def _curvature(self, z: Float[ArrayLike, " p"]) -> np.ndarray:
@@ -136,7 +134,7 @@ def fit(
     prior: bool = False,
     starts: Annotated[int, many(0, like="32")] = 32,
     seed: Annotated[int, SEED] = 0,
-    solver: Solver | None = None,
+    solver: "Solver | GradientTransformation | None" = None,
 ) -> Fit:
     """Fit `law` to `data` and certify the optimum.
 
@@ -152,28 +150,20 @@ def fit(
       of the size of the runs' median: the mode does not depend on the unit of the loss.
     - `starts`: cold starts besides the law's own values, which are brought to the losses' size, linear ones by least
       squares; 0 starts from the law alone.
+    - `solver`: default `GaussNewton()`; `LBFGS()` and `Adam()` of `solve.first_order`, or any transformation of optax
+      (`optax.adam(1e-2)`; `Optax(optax.sgd(...), max_steps=..., rtol=...)` sets steps and tolerance). The best point
+      of any is finished by Newton's method, the certificate is the same, and refits (`bootstrap`, `bag`) use it too.
     - `seed`: shifts the cold starts. The optimum does not depend on it; that is what the certificate says.
 
     Differentiable by `jax.grad` with respect to targets, inputs, weights and fixed values, through the
-    implicit function theorem. Raises `BadInput` on fewer runs than a fit needs.
+    implicit function theorem. For `jit` and `vmap` there is `estimate`. Raises `BadInput` on fewer runs than a fit
+    needs.
     """
     clock = time.perf_counter()
-    objective = log_huber() if objective is None else objective
-    solver = GaussNewton() if solver is None else solver
-    own = {name: value for name, value in values(law).items() if name in fixed}
-    law = hold(law, fixed if isinstance(fixed, Mapping) else own)
+    solver = as_solver(solver)
+    model = model_of(law, objective, fixed, prior)
+    law, objective = model.law, model.objective
     runs = as_runs(data, law)
-    model = Model(law, objective)
-    if law.needs_prior and not prior:
-        raise BadInput(
-            f"{type(law).__name__}: expected prior=True, as partial parameters have no optimum without their priors; "
-            "use sample(...), or fit(..., prior=True) with a likelihood"
-        )
-    if prior and not isinstance(objective, Likelihood):
-        raise BadInput(
-            f"prior: a posterior needs a likelihood, got the penalty {objective.name}, which has no scale; use "
-            "student_t(), gaussian() or huber_density()"
-        )
     seen = jax.lax.stop_gradient(runs)  # for what is asked of their values
     check_runs(jax.lax.stop_gradient(law), seen, objective, fixed, rows_of(data))
     count = runs.size
@@ -190,7 +180,8 @@ def fit(
     )
     jacobian = np.asarray(optimum.jacobian, np.float64)
     # A prior bounds what the runs do not.
-    on_edge = () if prior else vanished(remade, jacobian)
+    gone = vanished(remade, jacobian) & (not prior)
+    on_edge = tuple(name for name, off in zip(problem.split.names(), gone, strict=True) if off)
     identifiability = identify(remade, jacobian, on_edge, _prior_curvature(remade) if prior else None)
     certificate = certify(solid, found, best, identifiability, on_edge, solver)
     predicted = np.asarray(optimum.prediction)[:count]

@@ -1,12 +1,14 @@
 """Identifiability: whether the runs determine the parameters, and along which ridge they do not."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import ArrayLike
 
 from jaxscale.core.law import signature
 from jaxscale.infer.problem import FitProblem
+from jaxscale.solve.chart import on_host
 
 RIDGE_CONDITION = 1e3
 EDGE = 1e-3  # of a penalty unit: a parameter whose e-fold moves no output by more has vanished
@@ -38,11 +40,10 @@ class Identifiability:
         return tuple(found)
 
 
-def vanished(problem: FitProblem, jacobian: np.ndarray) -> tuple[str, ...]:
-    """Parameters on the edge of their support: an e-fold changes no output noticeably."""
-    used = np.asarray(problem.runs.weight) > 0
-    reach = np.max(np.abs(jacobian[used]), axis=(0, 1))
-    return tuple(name for name, r in zip(problem.split.names(), reach, strict=True) if r < EDGE)
+def vanished(problem: FitProblem, jacobian: Any) -> Any:
+    """Which coordinates lie on the edge of their support, shape (p,): an e-fold changes no output noticeably."""
+    xp, jacobian, weight = on_host(jacobian, problem.runs.weight)
+    return xp.max(xp.where(weight[:, None, None] > 0, xp.abs(jacobian), 0), axis=(0, 1)) < EDGE
 
 
 def identify(

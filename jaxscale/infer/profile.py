@@ -25,8 +25,9 @@ from jaxscale.infer.functional import Functional, functional
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.resample import units
 from jaxscale.objectives.likelihood import Likelihood
+from jaxscale.solve.batch import minimise
 from jaxscale.solve.chart import Chart
-from jaxscale.solve.gauss_newton import GaussNewton, minimise
+from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.problem import AbstractView, Vector
 
 _ROOT_STEPS = 50

@@ -1,6 +1,6 @@
 """The search of a fit: all starts through the objective's stages, the best one finished to rounding."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,9 +13,9 @@ from jaxscale.core.runs import predict
 from jaxscale.infer.identify import Identifiability
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.rows import rows_per_call, solve_rows, unchanged
-from jaxscale.solve.batch import Solutions, Solver
-from jaxscale.solve.certificate import SAME, Certificate, count_optima
-from jaxscale.solve.chart import Chart, chart_at, whitener
+from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
+from jaxscale.solve.certificate import SAME, Certificate, count_optima, share_best
+from jaxscale.solve.chart import Chart, Charted, chart_at, on_host, whitener
 from jaxscale.solve.newton import Polished, polish
 from jaxscale.solve.problem import evaluate
 
@@ -86,14 +86,103 @@ def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solution
     return found, finish(problem, jnp.asarray(z[int(np.argmin(score))], dtype))
 
 
-def _chart(problem: FitProblem, centre: np.ndarray, mixing: float) -> Chart:
-    dtype = problem.runs.target.dtype
-    at = jnp.asarray(centre, dtype)
-    shape = np.asarray(curvature(problem, at, jnp.asarray(mixing, dtype)))
-    # A start so bad that its curvature is not finite says nothing about scale: leave coordinates as they are.
-    return chart_at(
-        jnp.asarray(centre, dtype), shape if np.all(np.isfinite(shape)) else np.eye(len(centre), dtype=dtype)
+def search_inside(problem: FitProblem, z: Float[Array, "m p"], solver: Solver) -> Solutions:
+    """`search` for use inside jit: the same stages and charts, without the last steps."""
+    dtype, (m, p) = z.dtype, z.shape
+    stages = problem.template.objective.stages(dtype)
+    each = jax.tree.map(lambda *x: jnp.stack(x), *stages)
+    lanes = lanes_for(problem.runs.size, p, m, dtype.itemsize)
+
+    def solve(carry: tuple[Array, Array, Solutions]) -> tuple[Array, Array, Solutions]:
+        stage, tried, found = carry
+        staged = eqx.tree_at(lambda x: x.split.template.objective, problem, jax.tree.map(lambda x: x[stage], each))
+        first = (stage == 0) & (tried == 0)
+        best = jnp.argmin(jnp.where(jnp.isfinite(found.value), found.value, jnp.inf))
+        centre = found.z[jnp.where(first, min(1, m - 1), best)]
+        shape = evaluate(staged, centre, jnp.where(first, 1.0, MIXING).astype(dtype)).curvature
+        chart = chart_at(centre, shape)
+        y = chart.inverse(found.z)
+        found = minimise_many(
+            Charted(staged, chart), lambda i: (y[jnp.minimum(i, m - 1)], None), jnp.int32(0), jnp.int32(m),
+            size=m, lanes=lanes, settings=solver,
+        )  # fmt: skip
+        found = eqx.tree_at(lambda s: s.z, found, jax.vmap(chart)(found.z))
+        slow = jnp.mean(jnp.where(found.code == int(RESULTS.max_steps), 1.0, 0.0)) >= 0.5
+        again = slow & jnp.any(jnp.isfinite(found.value)) & (tried + 1 < _CHARTS)
+        return jnp.where(again, stage, stage + 1), jnp.where(again, tried + 1, 0), found
+
+    nothing = Solutions(
+        z, jnp.full(m, jnp.nan, dtype), jnp.full(m, int(RESULTS.max_steps), jnp.int32), jnp.zeros(m, jnp.int32)
     )
+    start = (jnp.int32(0), jnp.int32(0), nothing)
+    return jax.lax.while_loop(lambda carry: carry[0] < len(stages), solve, start)[-1]
+
+
+def _chart(problem: FitProblem, centre: np.ndarray, mixing: float) -> Chart:
+    at = jnp.asarray(centre, problem.runs.target.dtype)
+    return chart_at(at, curvature(problem, at, jnp.asarray(mixing, at.dtype)))
+
+
+class Judged(NamedTuple):
+    """What is found of the best point and of the starts that reached it, as numbers: on the host or inside jit."""
+
+    code: Any
+    finished: Any
+    share_best: Any
+    gradient_norm: Any
+    smallest_eigenvalue: Any
+    condition: Any
+
+
+def judged(
+    problem: FitProblem, found: Solutions, best: Polished, condition: Any, inside: Any, resolution: Any, rtol: float
+) -> Judged:
+    """`inside` (p,) says which coordinates lie off the edges, `condition` how well the runs determine these."""
+    xp, hessian, gradient, at, top, value, z = on_host(
+        best.hessian, best.gradient, best.z, best.value, found.value, found.z
+    )
+    codes = xp.asarray(found.code)
+    dtype, rows, eye = best.z.dtype, problem.runs.size, xp.eye(len(inside), dtype=hessian.dtype)
+    # What lies on an edge is left out: in a matrix of unit diagonal a one that stands alone changes no extreme.
+    hessian = xp.where(inside[:, None] & inside[None, :], hessian, eye)
+    gradient = xp.where(inside, gradient, 0)
+    finite = xp.all(xp.isfinite(hessian)) & xp.all(xp.isfinite(gradient))
+    # No start found a usable point: nothing about it is to be called positive.
+    hessian, gradient = xp.where(finite, hessian, 0), xp.where(finite, gradient, 0)
+    size = xp.sqrt(xp.abs(xp.diagonal(hessian)))
+    size = xp.where(size > 0, size, 1.0)
+    eigenvalues = xp.linalg.eigvalsh(hessian / (size[:, None] * size[None, :])) if len(inside) else xp.ones(1)
+    norm = xp.linalg.norm(whitener(hessian.astype(dtype)).T @ gradient)
+    # The solver's own stopping rule: the decrease still to be had, against the value and its rounding.
+    scale = xp.sqrt(2 * (xp.abs(top) + resolution**2 * rows / rtol))
+    same, good = _indistinct(problem, top, resolution), codes == int(RESULTS.converged)
+    ranked = xp.where(xp.isfinite(value), value, xp.inf)
+    reached = top <= xp.min(ranked) + same
+    code = xp.where(xp.any(good) & reached, int(RESULTS.converged), codes[xp.argmin(ranked)])
+    # Beyond 1 / sqrt(eps) the squared condition of the normal equations exceeds what the precision resolves:
+    # the direction is flat as far as anyone can tell.
+    flat = condition > float(jnp.finfo(dtype).eps) ** -0.5
+    # A Hessian tells of one point, and on a ridge that ends at an edge of the support, or along which rounding has
+    # bent it, of a determined one. Other starts know better.
+    away = xp.where((good & (value <= top + same))[:, None] & inside[None, :], z - at[None, :], 0)
+    apart = finite & _apart(xp, away, 0.5 * hessian, same, rows * float(jnp.finfo(dtype).eps))
+    code = xp.where((code == int(RESULTS.converged)) & flat, int(RESULTS.singular), code)
+    code = xp.where((code == int(RESULTS.converged)) & apart, int(RESULTS.ambiguous), code)
+    return Judged(
+        code=code,
+        finished=xp.sum(good),
+        share_best=share_best(value, codes, same, xp),
+        gradient_norm=xp.where(finite, norm, xp.inf) / scale,
+        smallest_eigenvalue=eigenvalues[0],
+        condition=xp.where(
+            eigenvalues[0] > 0, eigenvalues[-1] / xp.where(eigenvalues[0] > 0, eigenvalues[0], 1), xp.inf
+        ),
+    )
+
+
+def gradient_tolerance(rtol: float) -> float:
+    """Below which `Judged.gradient_norm` is nothing."""
+    return float(np.sqrt(10 * rtol))
 
 
 def certify(
@@ -104,71 +193,42 @@ def certify(
     on_edge: tuple[str, ...],
     solver: Solver,
 ) -> Certificate:
-    floor = float(_resolution(problem)) ** 2 * problem.runs.size
-    value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)
-    same = _indistinct(problem, float(best.value))
-    share, distinct, gap = count_optima(value, codes, same)
     inside = np.array([name not in on_edge for name in problem.split.names()], bool)
-    hessian = np.asarray(best.hessian, np.float64)[np.ix_(inside, inside)]
-    gradient = np.asarray(best.gradient, np.float64)[inside]
-    size = np.sqrt(np.abs(np.diag(hessian)))
-    size = np.where(size > 0, size, 1.0)
-    finite = bool(np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient)))
-    if not finite:  # no start found a usable point: nothing about it is to be called positive
-        hessian, size = np.zeros_like(hessian), np.ones_like(size)
-    eigenvalues = np.linalg.eigvalsh(hessian / np.outer(size, size)) if inside.any() else np.ones(1)
-    norm = float(np.linalg.norm(whitener(jnp.asarray(hessian, best.z.dtype)).T @ gradient)) if finite else np.inf
-    rtol = solver.tolerance(best.z.dtype)
-    # The solver's own stopping rule: the decrease still to be had, against the value and its rounding.
-    scale = float(np.sqrt(2 * (abs(float(best.value)) + floor / rtol)))
-    ranked = np.where(np.isfinite(value), value, np.inf)
-    reached = float(best.value) <= float(ranked.min()) + same
-    any_good = bool(np.any(codes == RESULTS.converged))
-    code = RESULTS.converged if any_good and reached else RESULTS(int(codes[int(np.argmin(ranked))]))
-    # Beyond 1 / sqrt(eps) the squared condition of the normal equations exceeds what the precision resolves:
-    # the direction is flat as far as anyone can tell.
-    if code == RESULTS.converged and identifiability.condition > float(jnp.finfo(best.z.dtype).eps) ** -0.5:
-        code = RESULTS.singular
-    # A Hessian tells of one point, and on a ridge that ends at an edge of the support, or along which rounding has
-    # bent it, of a determined one. Other starts know better.
-    if code == RESULTS.converged and finite and _elsewhere(problem, found, best, inside):
-        code = RESULTS.ambiguous
+    resolution, rtol = float(_resolution(problem)), solver.tolerance(best.z.dtype)
+    seen = judged(problem, found, best, identifiability.condition, inside, resolution, rtol)
+    value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)
+    _, distinct, gap = count_optima(value, codes, _indistinct(problem, float(best.value), resolution))
     return Certificate(
-        code=code,
+        code=RESULTS(int(seen.code)),
         starts=len(value),
-        finished=int(np.sum(codes == RESULTS.converged)),
-        share_best=share,
+        finished=int(seen.finished),
+        share_best=float(seen.share_best),
         distinct=distinct,
         second_gap=gap,
-        gradient_norm=norm / scale,
-        tolerance=float(np.sqrt(10 * rtol)),
-        smallest_eigenvalue=float(eigenvalues[0]),
-        condition=float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else float("inf"),
+        gradient_norm=float(seen.gradient_norm),
+        tolerance=gradient_tolerance(rtol),
+        smallest_eigenvalue=float(seen.smallest_eigenvalue),
+        condition=float(seen.condition),
         on_edge=on_edge,
     )
 
 
-def _elsewhere(problem: FitProblem, found: Solutions, best: Polished, inside: np.ndarray) -> bool:
-    """Whether a start reached the best value where, by the Hessian, it should be far above what is told apart."""
-    same = _indistinct(problem, float(best.value))
-    equal = (np.asarray(found.code) == RESULTS.converged) & (np.asarray(found.value) <= float(best.value) + same)
-    away = (np.asarray(found.z, np.float64) - np.asarray(best.z, np.float64))[equal][:, inside]
-    hessian = 0.5 * np.asarray(best.hessian, np.float64)[np.ix_(inside, inside)]
-    rise = np.einsum("mi,ij,mj->m", away, hessian, away)
+def _apart(xp: Any, away: Any, hessian: Any, same: Any, rounding: float) -> Any:
+    """Whether one of the points `away` (m, p) from the best, of its value, should by the Hessian be far above it."""
+    rise = xp.einsum("mi,ij,mj->m", away, hessian, away)
     # Each entry is a sum over the runs of terms that are known to rounding.
-    unsure = np.einsum("mi,ij,mj->m", np.abs(away), np.abs(hessian), np.abs(away))
-    rounding = problem.runs.size * float(jnp.finfo(best.z.dtype).eps)
-    return bool(np.any(rise > _FAR * same + rounding * unsure))
+    unsure = xp.einsum("mi,ij,mj->m", xp.abs(away), xp.abs(hessian), xp.abs(away))
+    return xp.any(rise > _FAR * same + rounding * unsure)
 
 
-def _indistinct(problem: FitProblem, value: float) -> float:
+def _indistinct(problem: FitProblem, value: Any, resolution: Any) -> Any:
     """Two values this close belong to one optimum: a share of the value, or what the sum's rounding can do.
 
     Each output is known to its resolution, and a robust penalty has slope at most one.
     """
-    dtype = problem.runs.target.dtype
-    weight = float(np.sum(np.asarray(problem.runs.weight, np.float64)))
-    return max(max(SAME, 32 * float(jnp.finfo(dtype).eps)) * abs(value), weight * float(_resolution(problem)))
+    xp, value, weight = on_host(value, problem.runs.weight)
+    share = max(SAME, 32 * float(jnp.finfo(problem.runs.target.dtype).eps))
+    return xp.maximum(share * xp.abs(value), xp.sum(weight) * resolution)
 
 
 @eqx.filter_jit
@@ -186,7 +246,7 @@ def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: in
     order = [i for i in np.argsort(value) if int(found.code[i]) == RESULTS.converged]
     kept: list[np.ndarray] = []
     last = lowest = float(best.value)
-    same = _indistinct(problem, last)
+    same = float(_indistinct(problem, last, float(_resolution(problem))))
     highest = lowest + max(0.1 * abs(lowest), 10.0 if problem.prior else 0.0)
     # Where no start found a usable point there is no scale to tell modes by.
     modes = problem.prior and bool(np.all(np.isfinite(best.hessian)))
@@ -208,6 +268,6 @@ def alternatives(problem: FitProblem, found: Solutions, best: Polished, most: in
 def restarts(problem: FitProblem, cold: np.ndarray, found: Solutions, best: Polished) -> tuple[np.ndarray, ...]:
     """Of the `cold` starts, the last rows of `found`, the first few that reached the best value, if any did."""
     last = slice(len(found.value) - len(cold), None)
-    same = float(best.value) + _indistinct(problem, float(best.value))
+    same = float(best.value) + float(_indistinct(problem, float(best.value), float(_resolution(problem))))
     reached = (np.asarray(found.code)[last] == RESULTS.converged) & (np.asarray(found.value)[last] <= same)
     return tuple((cold[reached] if reached.any() else cold)[:RESTARTS])

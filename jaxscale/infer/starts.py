@@ -1,5 +1,7 @@
 """Starts: the law's own values, and the best of many with nonlinear parameters spread over their priors."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ from jaxscale.core.runs import Runs, predict
 from jaxscale.core.supports import Positive, PositiveOrdered
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.shard import over_devices
+from jaxscale.solve.chart import on_host
 from jaxscale.solve.separable import bounded_least_squares
 
 _TAIL = 0.01  # starts cover the central 98 % of each prior
@@ -26,17 +29,34 @@ def first_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray
     `seed` shifts the set. The own values are brought to the size of the runs' losses, and linear ones solved for: of a
     law that fits the runs neither changes much, of one in another unit both are needed.
     """
-    nonlinear = [d for d in _law_free(problem) if not d.spec.linear]
-    dimension = sum(int(np.prod(d.value.shape, dtype=int)) for d in nonlinear)
-    points = _unit_points(dimension, count, seed) if count else np.full((0, dimension), 0.5)
-    points = np.concatenate([np.full((1, dimension), 0.5), points])
+    points = _points(problem, count, seed)
     # Rows past the last point only make the number of rows one that devices share in whole batches.
     extra = -len(points) % (_BATCH * jax.local_device_count())
     padded = np.concatenate([points, np.repeat(points[-1:], extra, axis=0)])
     rows = jnp.asarray(padded, problem.runs.target.dtype), jnp.asarray(np.arange(len(padded)) == 0)
     z, value = jax.tree.map(lambda x: np.asarray(x)[: len(points)], _screen(_thinned(problem), rows))
-    order = np.argsort(np.where(np.isfinite(value[1:]), value[1:], np.inf), kind="stable")
-    return np.concatenate([z[:1], z[1:][order[:count]]])
+    return _ranked(z, value, count)
+
+
+def starts_inside(problem: FitProblem, count: int, seed: int) -> Float[Array, "count+1 p"]:
+    """`first_starts`, for use inside jit."""
+    points = _points(problem, count, seed)
+    rows = jnp.asarray(points, problem.runs.target.dtype), jnp.asarray(np.arange(len(points)) == 0)
+    return _ranked(*_screened(_thinned(problem), rows), count)
+
+
+def _ranked(z: Any, value: Any, count: int) -> Any:
+    """The first start, then the `count` of lowest finite value."""
+    xp = on_host(value)[0]
+    order = xp.argsort(xp.where(xp.isfinite(value[1:]), value[1:], xp.inf), stable=True)
+    return xp.concatenate([z[:1], z[1:][order[:count]]])
+
+
+def _points(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray, "m d"]:
+    """A row of the unit cube for the template's own values, then those that are screened for cold starts."""
+    dimension = sum(int(np.prod(d.value.shape, dtype=int)) for d in _law_free(problem) if not d.spec.linear)
+    points = _unit_points(dimension, count, seed) if count else np.full((0, dimension), 0.5)
+    return np.concatenate([np.full((1, dimension), 0.5), points])
 
 
 def start_rule(problem: FitProblem, count: int) -> str:
@@ -83,10 +103,11 @@ def _thinned(problem: FitProblem) -> FitProblem:
 
 @eqx.filter_jit
 def _screen(problem: FitProblem, rows: tuple[Array, Array]) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
-    def run(problem: FitProblem, rows: tuple[Array, Array], _: Array) -> tuple[Array, Array]:
-        return jax.lax.map(lambda row: _start(problem, *row), rows, batch_size=_BATCH)
+    return over_devices(lambda p, r, _: _screened(p, r), problem, rows, jnp.asarray(rows[0].shape[0], jnp.int32))
 
-    return over_devices(run, problem, rows, jnp.asarray(rows[0].shape[0], jnp.int32))
+
+def _screened(problem: FitProblem, rows: tuple[Array, Array]) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
+    return jax.lax.map(lambda row: _start(problem, *row), rows, batch_size=_BATCH)
 
 
 def _start(

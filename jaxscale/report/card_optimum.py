@@ -1,6 +1,5 @@
 """What a fit card says of the search: the solver, the starts and whether they agreed, what is left, what is unsure."""
 
-from dataclasses import fields
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,16 +13,16 @@ from jaxscale.infer.resample import units as resampled
 from jaxscale.infer.starts import start_rule
 from jaxscale.report.record import ensemble_record
 from jaxscale.solve.certificate import SAME
+from jaxscale.solve.solvers import settings_of
 from jaxscale.studies import Study
 
 
 def solver(fit: Fit) -> dict[str, Any]:
     """The method and its settings."""
     dtype = fit.problem.runs.target.dtype
-    own = {f.name: getattr(fit.settings, f.name) for f in fields(fit.settings)}  # type: ignore[arg-type]
     return {
         "name": type(fit.settings).__name__,
-        "settings": {name: value for name, value in own.items() if value is not None},
+        "settings": {name: value for name, value in settings_of(fit.settings).items() if value is not None},
         "tolerance": f"stops when the decrease still to be had is below {fit.settings.tolerance(dtype):g} of the value",
         "stages": len(fit.objective.stages(dtype)),
         "coordinates": "unconstrained, whitened by the curvature; the best point finished by Newton's method",

@@ -35,6 +35,7 @@ from jaxscale.report.store_structure import decode, encode
 from jaxscale.solve.batch import Solver
 from jaxscale.solve.certificate import Certificate
 from jaxscale.solve.problem import Split
+from jaxscale.solve.solvers import kept
 
 _COLUMNS = {
     "target": "what the law predicts",
@@ -193,8 +194,9 @@ def fit_groups(fit: Fit) -> dict[str, xr.Dataset]:
     ):
         if points:
             main[name] = xr.Variable((name.removesuffix("s"), "coordinate"), np.stack(points), {"doc": doc})
-    if fit.table_remarks:
-        main["table_remarks"] = _texts(fit.table_remarks, "remark")
+    solver, said = kept(fit.settings)
+    if remarks := (*fit.table_remarks, *said):
+        main["table_remarks"] = _texts(remarks, "remark")
     about = {"free": list(split.free), "prior": fit.problem.prior, "seconds": dict(fit.seconds)}
     main["structure"] = _json({"model": encode(model), **about})
     main.attrs = {
@@ -202,8 +204,8 @@ def fit_groups(fit: Fit) -> dict[str, xr.Dataset]:
         "objective": fit.objective.name,
         "value": fit.value,
         "seed": fit.seed,
-        "solver": f"{type(fit.settings).__module__}:{type(fit.settings).__name__}",
-        **{f"solver_{k}": v for k, v in _attributes(fit.settings, ()).items()},
+        "solver": f"{type(solver).__module__}:{type(solver).__name__}",
+        **{f"solver_{k}": v for k, v in _attributes(solver, ()).items()},
     }
     certificate = xr.Dataset(attrs=_attributes(fit.certificate, ("on_edge",)))
     if fit.certificate.on_edge:

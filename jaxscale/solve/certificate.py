@@ -1,6 +1,7 @@
 """The certificate: what was checked before a point is called the optimum."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +77,14 @@ class Certificate:
         return tuple(found)
 
 
+def share_best(values: Any, codes: Any, resolution: Any, xp: Any = np) -> Any:
+    """Share of all lanes, (m,) each, that converged at the best value; 0 where none did. `xp`: numpy or jax.numpy."""
+    found = xp.where((codes == int(RESULTS.converged)) & xp.isfinite(values), values, xp.inf)
+    best = xp.min(found)
+    same = xp.maximum(SAME * xp.abs(best), resolution)
+    return xp.mean(xp.where(xp.isfinite(best) & (found <= best + same), 1.0, 0.0))
+
+
 def count_optima(values: np.ndarray, codes: np.ndarray, resolution: float) -> tuple[float, int, float | None]:
     """Share of all lanes at the best value, number of distinct values, relative gap to the second.
 
@@ -86,7 +95,6 @@ def count_optima(values: np.ndarray, codes: np.ndarray, resolution: float) -> tu
     if good.size == 0:
         return 0.0, 0, None
     same = max(SAME * abs(good[0]), resolution)
-    share = float(np.sum(good <= good[0] + same)) / len(values)
     jumps = np.flatnonzero(np.diff(good) > same)
     gap = float((good[jumps[0] + 1] - good[0]) / max(abs(good[0]), resolution)) if jumps.size else None
-    return share, 1 + jumps.size, gap
+    return float(share_best(values, codes, resolution)), 1 + jumps.size, gap

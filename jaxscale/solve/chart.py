@@ -2,13 +2,14 @@
 
 Paper symbols are badly conditioned (Jacobian condition 2000 on the reconstructed Chinchilla runs). The
 factor is computed on the host in float64, from a Jacobian or a Hessian in the device's precision; the
-coordinates y are then O(1), where float32 suffices.
+coordinates y are then O(1), where float32 suffices. Inside jit it is computed on the device, in its precision.
 """
 
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -27,10 +28,11 @@ class Chart(eqx.Module):
     def __call__(self, y: Vector) -> Vector:
         return self.centre + jnp.matmul(self.scale, y, precision=jax.lax.Precision.HIGHEST)
 
-    def inverse(self, z: Any) -> np.ndarray:
-        """Whitened coordinates of one or many z (..., p), on the host in float64."""
-        away = np.asarray(z, np.float64) - np.asarray(self.centre, np.float64)
-        return np.linalg.solve(np.asarray(self.scale, np.float64), away[..., None])[..., 0]
+    def inverse(self, z: Any) -> Any:
+        """Whitened coordinates of one or many z (..., p); outside jit on the host in float64."""
+        xp, z, centre, scale = on_host(z, self.centre, self.scale)
+        away = z - xp.broadcast_to(centre, z.shape)
+        return xp.linalg.solve(scale, away.reshape(-1, z.shape[-1]).T).T.reshape(z.shape)
 
 
 class Charted(AbstractView[AbstractProblem]):
@@ -42,30 +44,39 @@ class Charted(AbstractView[AbstractProblem]):
         return self.chart(z)
 
 
-def whitener(curvature: Any) -> np.ndarray:
+def whitener(curvature: Any) -> Any:
     """A matrix S with S' H S close to the identity, for a symmetric curvature H of shape (..., p, p).
 
     Its columns are directions from the one that H determines least to the one it determines most.
     H is first scaled to unit diagonal, so that units do not matter. Directions along which it vanishes or
     is negative to rounding are given the smallest scale that rounding still resolves.
     """
-    h = np.asarray(curvature, np.float64)
-    rounding = float(jnp.finfo(jnp.asarray(curvature).dtype).eps) * max(h.shape[-1], 1)
-    size = np.sqrt(np.abs(np.diagonal(h, axis1=-2, axis2=-1)))
-    size = np.where(size > 0, size, 1.0)  # a vanished direction has no scale of its own: any will do, one fits float32
-    eigenvalues, vectors = np.linalg.eigh(h / (size[..., :, None] * size[..., None, :]))
-    floor = rounding * np.maximum(eigenvalues[..., -1:], 1.0)
-    return vectors / np.sqrt(np.maximum(eigenvalues, floor))[..., None, :] / size[..., :, None]
+    rounding = float(jnp.finfo(jnp.asarray(curvature).dtype).eps) * max(curvature.shape[-1], 1)
+    xp, h = on_host(curvature)
+    size = xp.sqrt(xp.abs(xp.diagonal(h, axis1=-2, axis2=-1)))
+    size = xp.where(size > 0, size, 1.0)  # a vanished direction has no scale of its own: any will do, one fits float32
+    eigenvalues, vectors = xp.linalg.eigh(h / (size[..., :, None] * size[..., None, :]))
+    floor = rounding * xp.maximum(eigenvalues[..., -1:], 1.0)
+    return vectors / xp.sqrt(xp.maximum(eigenvalues, floor))[..., None, :] / size[..., :, None]
+
+
+def on_host(*xs: Any) -> tuple[Any, ...]:
+    """NumPy, and every x in float64; inside jit `jax.numpy`, and every x as it is: one code for both."""
+    if any(isinstance(x, jax.core.Tracer) for x in xs):
+        return jnp, *xs
+    return np, *(np.asarray(x, np.float64) for x in xs)
 
 
 def chart_at(centre: Any, curvature: Any) -> Chart:
     """The chart centred at z in which `curvature` becomes the identity.
 
     A coordinate that the curvature hardly holds, such as a floor that went to zero, keeps its own scale: the one of
-    its curvature is good for no other point, and steps along it would leave the problem.
+    its curvature is good for no other point, and steps along it would leave the problem. Where the curvature is not
+    finite it says nothing about scale, and coordinates stay as they are.
     """
-    centre, h = jnp.asarray(centre), np.array(curvature, np.float64)
-    loose = np.diagonal(h) < _LOOSE
-    h[loose, :] = h[:, loose] = 0
-    h[loose, loose] = 1
-    return Chart(centre, jnp.asarray(whitener(h.astype(np.asarray(curvature).dtype)), centre.dtype))
+    xp, h = on_host(curvature)
+    h = xp.where(xp.all(xp.isfinite(h)), h, xp.eye(len(h), dtype=h.dtype))
+    loose = xp.diagonal(h) < _LOOSE
+    h = xp.where(loose[:, None] | loose[None, :], xp.diag(loose.astype(h.dtype)), h)
+    centre = jnp.asarray(centre)
+    return Chart(centre, jnp.asarray(whitener(h.astype(curvature.dtype)), centre.dtype))

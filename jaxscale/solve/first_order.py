@@ -1,7 +1,8 @@
-"""First-order methods from optax for problems too large for normal equations: L-BFGS and Adam.
+"""First-order methods from optax for problems of many parameters: L-BFGS, Adam, or any transformation of gradients.
 
-Gauss-Newton is the default below about sixty parameters: on 240 runs and 5 parameters it was eighteen times
-faster in a batch at equal objectives. These join the same queue, one `advance` per step.
+A step costs a gradient instead of a Jacobian and its normal equations. Gauss-Newton is the default: on 240 runs and 5
+parameters it was eighteen times faster in a batch at equal objectives. From some fifty to a hundred parameters on
+L-BFGS is the faster one (benchmarks/results/first_order.md). These join the same queue, one `advance` per step.
 """
 
 from typing import Any
@@ -16,6 +17,7 @@ from jaxscale.core.results import RESULTS
 from jaxscale.solve.problem import AbstractProblem, Vector
 
 _RESTARTS = 5  # in a row without a better point: then the lane is stuck
+_STILL = 4  # steps of no length in a row: more than a warm-up from nothing takes, or a few gradients gathered
 
 
 class Trail(eqx.Module):
@@ -25,6 +27,7 @@ class Trail(eqx.Module):
     value: Float[Array, ""]
     moving: Float[Array, " p"]
     state: Any
+    still: Int[Array, ""]
     restarts: Int[Array, ""]
     steps: Int[Array, ""]
     code: Int[Array, ""]
@@ -32,7 +35,7 @@ class Trail(eqx.Module):
 
 
 class AbstractFirstOrder(eqx.Module):
-    """What both have in common.
+    """What all have in common.
 
     `rtol`: stop when half the squared gradient, which in a chart's whitened coordinates is the decrease still to
     be had, is below this share of the value. The default is 1e-12 in float64 and 1e-6 in float32.
@@ -53,10 +56,14 @@ class AbstractFirstOrder(eqx.Module):
         """A lane at its start, not yet evaluated."""
         zero, code = jnp.asarray(0, jnp.int32), jnp.asarray(int(RESULTS.max_steps), jnp.int32)
         nowhere = jnp.asarray(jnp.inf, z.dtype)
-        return Trail(z, nowhere, z, self.optimiser().init(z), zero, zero, code, jnp.asarray(False))
+        return Trail(z, nowhere, z, self._fresh(z), zero, zero, zero, code, jnp.asarray(False))
+
+    def _fresh(self, z: Vector) -> Any:
+        with jax.numpy_dtype_promotion("standard"):
+            return jax.tree.map(jnp.asarray, self.optimiser().init(z))
 
     def advance(self, problem: AbstractProblem, lane: Trail, context: Any = None) -> Trail:
-        """One step of the optimiser; what is not finite sends it back to the best point with its memory cleared."""
+        """One step of the optimiser; where it is not finite, or stands still, it begins again from the best point."""
         optimiser = self.optimiser()
 
         def value_of(z: Vector) -> Array:
@@ -68,15 +75,16 @@ class AbstractFirstOrder(eqx.Module):
             updates, state = optimiser.update(
                 gradient, lane.state, lane.moving, value=value, grad=gradient, value_fn=value_of
             )
-        updates = jnp.asarray(updates)
+        updates = jnp.asarray(updates, lane.z.dtype)
         moved = lane.moving + updates
         usable = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
         better = usable & (value < lane.value)
         z, best = jnp.where(better, lane.moving, lane.z), jnp.where(better, value, lane.value)
         # optax guards its curvature pairs against exact zeros only, so memory can turn to NaN or stop moving.
-        healthy = usable & jnp.all(jnp.isfinite(moved)) & jnp.any(updates != 0)
-        fresh = optimiser.init(z)
-        state = jax.tree.map(lambda a, b: jnp.where(healthy, jnp.asarray(a, b.dtype), b), state, fresh)
+        still = jnp.where(jnp.any(updates != 0), 0, lane.still + 1).astype(jnp.int32)
+        healthy = usable & jnp.all(jnp.isfinite(moved)) & (still < _STILL)
+        still = jnp.where(healthy, still, 0)
+        state = jax.tree.map(lambda a, b: jnp.where(healthy, _as(a, b), b), state, self._fresh(z))
         restarts = jnp.where(better, 0, lane.restarts + jnp.where(healthy, 0, 1)).astype(jnp.int32)
 
         rows = jnp.sum(problem.weights(context) > 0).astype(z.dtype)
@@ -87,8 +95,14 @@ class AbstractFirstOrder(eqx.Module):
         code = jnp.where(converged, int(RESULTS.converged), int(RESULTS.max_steps))
         code = jnp.where(lost, int(RESULTS.non_finite), code).astype(jnp.int32)
         done = converged | lost | (restarts >= _RESTARTS) | (steps >= self.max_steps)
-        after = Trail(z, best, jnp.where(healthy, moved, z), state, restarts, steps, code, done)
+        after = Trail(z, best, jnp.where(healthy, moved, z), state, still, restarts, steps, code, done)
         return jax.tree.map(lambda a, b: jnp.where(lane.done, a, b), lane, after)
+
+
+def _as(a: Any, like: Array) -> Array:
+    """In the type of its first value, which no step of a loop may change."""
+    a = jnp.asarray(a)
+    return a if a.dtype == like.dtype else a.astype(like.dtype)
 
 
 class LBFGS(AbstractFirstOrder):
@@ -114,8 +128,24 @@ class Adam(AbstractFirstOrder):
         return optax.with_extra_args_support(optax.adam(schedule))
 
 
-def minimise_optax(problem: AbstractProblem, z: Vector, solver: AbstractFirstOrder, context: Any = None) -> Trail:
-    """One lane from z to its end. Give it a `Charted` problem: its stopping test takes coordinates as whitened."""
-    return jax.lax.while_loop(
-        lambda lane: ~lane.done, lambda lane: solver.advance(problem, lane, context), solver.begin(z)
-    )
+class Optax(AbstractFirstOrder):
+    """Any transformation of optax: `Optax(optax.chain(optax.clip(1.0), optax.adamw(schedule)), max_steps=2000)`.
+
+    Coordinates are whitened, so that a rate is in standard deviations of a unit of the objective. A rate that does not
+    decay may leave a lane at some distance of the optimum: give a schedule, or an `rtol` that it can reach.
+
+    Transformations are closures, equal only to themselves: make one and keep it, as every new one compiles anew.
+    `LBFGS` and `Adam` are equal where their settings are.
+    """
+
+    transformation: optax.GradientTransformation = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+    rtol: float | None = eqx.field(static=True)
+
+    def __init__(
+        self, transformation: optax.GradientTransformation, max_steps: int = 5000, rtol: float | None = None
+    ) -> None:
+        self.transformation, self.max_steps, self.rtol = transformation, max_steps, rtol
+
+    def optimiser(self) -> optax.GradientTransformationExtraArgs:
+        return optax.with_extra_args_support(self.transformation)

@@ -105,8 +105,3 @@ def advance(problem: AbstractProblem, lane: Lane, settings: GaussNewton, context
     z, at = jax.tree.map(lambda a, b: jnp.where(accepted, a, b), (lane.z + step, new), (lane.z, at))
     after = Lane(z, at, mu_new, growth, steps, code, converged | stuck | lost | (steps >= settings.max_steps))
     return jax.tree.map(lambda a, b: jnp.where(lane.done, a, b), lane, after)
-
-
-def minimise(problem: AbstractProblem, z: Vector, settings: GaussNewton, context: Any = None) -> Lane:
-    """One lane from z to its end."""
-    return jax.lax.while_loop(lambda lane: ~lane.done, lambda lane: advance(problem, lane, settings, context), begin(z))

@@ -214,3 +214,20 @@ def test_columns_of_noise_and_weight(tmp_path):
         assert json.loads(target.read_text())["params"]["beta"] == pytest.approx(-slope, rel=1e-3)
         assert abs(np.polyfit(np.log(m), np.log(loss), 1)[0] / slope - 1) > 2e-3
     refused(invoke(*common, "--noise", "sd"), ["noise: there is no column 'sd'"])
+
+
+def test_another_solver_finds_the_same_optimum(fitted, runs_csv: Path, tmp_path: Path, eps):
+    target = tmp_path / "fit.json"
+    result = invoke("fit", runs_csv, *MAPS, "--solver", "lbfgs:10:1000", "--starts", "4", "--json", target)
+    assert result.exit_code == 0, result.output
+    record, other = json.loads(target.read_text()), fitted[1]
+    # Both end in the same exact Newton steps: to rounding of a sum of 120 residuals over a width of 1e-3.
+    assert record["objective"]["value"] == pytest.approx(other["objective"]["value"], rel=1e-12 + 120 * eps / 1e-3)
+    assert record["card"]["solver"]["name"] == "LBFGS"
+    assert record["card"]["solver"]["settings"] == {"memory": 10, "max_steps": 1000}
+
+
+@pytest.mark.parametrize("command", ["fit", "sample"])
+def test_solvers_that_there_are_not_are_refused_before_the_table_is_read(command):
+    refused(invoke(command, "no.csv", "--solver", "bfgs"), ["solver: expected one of", "adam:rate:steps", "'bfgs'"])
+    refused(invoke(command, "no.csv", "--solver", "adam:-1"), ["learning_rate", "above 0"])

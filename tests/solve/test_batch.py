@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxscale.core.results import RESULTS
-from jaxscale.solve.batch import Solutions, lanes_for, minimise_many
-from jaxscale.solve.gauss_newton import GaussNewton, minimise
+from jaxscale.solve.batch import Solutions, lanes_for, minimise, minimise_many
+from jaxscale.solve.gauss_newton import GaussNewton
 
 COUNT = 13
 

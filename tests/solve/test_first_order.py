@@ -1,22 +1,34 @@
-"""L-BFGS and Adam reach Gauss-Newton's optimum, survive what is not finite, and serve a fit."""
+"""L-BFGS, Adam and any of optax reach Gauss-Newton's optimum, survive what is not finite, and serve a fit."""
 
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs
 from jaxscale.infer.fit import fit
 from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.solve.batch import minimise
 from jaxscale.solve.chart import Charted, chart_at
-from jaxscale.solve.first_order import LBFGS, Adam, minimise_optax
-from jaxscale.solve.gauss_newton import GaussNewton, minimise
+from jaxscale.solve.first_order import LBFGS, Adam, Optax
+from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.problem import evaluate
 
-SOLVE = eqx.filter_jit(minimise_optax)
+SOLVE = eqx.filter_jit(minimise)
+# From a rate of nothing, as warm-ups begin; and one with a state of its own kind each.
+WARM = optax.warmup_cosine_decay_schedule(0.0, 0.3, 50, 2000)
+OPTAX = {
+    "chain": optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(WARM, weight_decay=0.0)),
+    "inject": optax.inject_hyperparams(optax.adam)(learning_rate=0.1),
+    "momentum": optax.sgd(0.03, momentum=0.9),
+    "gathered": optax.MultiSteps(optax.adam(0.1), 3),
+    "key": optax.chain(optax.add_noise(0.0, 0.0, 1), optax.adam(optax.exponential_decay(0.3, 200, 0.7))),
+    "lbfgs": optax.lbfgs(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +38,11 @@ def charted(curve: Any) -> tuple[Charted, Any]:
     return problem, eqx.filter_jit(minimise)(problem, jnp.zeros(3), GaussNewton())
 
 
-@pytest.mark.parametrize("solver", [LBFGS(), Adam(max_steps=3000)], ids=["lbfgs", "adam"])
+@pytest.mark.parametrize(
+    "solver",
+    [LBFGS(), Adam(max_steps=3000), *(Optax(x) for x in OPTAX.values())],
+    ids=["ours-lbfgs", "ours-adam", *OPTAX],
+)
 def test_same_optimum(charted: tuple[Charted, Any], solver: Any, eps: float) -> None:
     problem, best = charted
     found = SOLVE(problem, jnp.zeros(3), solver)
@@ -40,7 +56,7 @@ def test_same_optimum(charted: tuple[Charted, Any], solver: Any, eps: float) -> 
 
 
 def test_a_start_that_is_not_finite_is_said(charted: tuple[Charted, Any]) -> None:
-    found = SOLVE(charted[0], jnp.full(3, jnp.nan), LBFGS())
+    found = SOLVE(charted[0], jnp.full(3, jnp.nan), LBFGS(max_steps=2))
     assert RESULTS(int(found.code)) is RESULTS.non_finite
 
 

@@ -10,7 +10,8 @@ import pytest
 from scipy.optimize import least_squares
 
 from jaxscale.core.results import RESULTS
-from jaxscale.solve.gauss_newton import GaussNewton, minimise
+from jaxscale.solve.batch import minimise
+from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.solve.newton import polish
 from jaxscale.solve.problem import evaluate
 
