@@ -49,6 +49,13 @@ def test_readme_example(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_readme_kernel(tmp_path: Path) -> None:
+    runs_csv(tmp_path)
+    kernel = next(code for code in BLOCKS if "js.estimate" in code)
+    assert "[ True  True]" in run(BLOCKS[0] + kernel, tmp_path)
+
+
+@pytest.mark.slow
 def test_readme_posterior(tmp_path: Path) -> None:
     runs_csv(tmp_path)
     posterior = next(code for code in BLOCKS if "js.sample" in code)

@@ -35,6 +35,6 @@ _SENTENCES = {
     RESULTS.exact: "The residuals vanish: the law passes through every run to rounding, so that the scale of a "
     "likelihood has no optimum. The estimates are exact and have no interval; a penalty (log-huber:1e-3) has an "
     "optimum there.",
-    RESULTS.too_few: "The resample holds fewer distinct runs than there are parameters; "
-    "add runs, or draw residuals instead (`scheme=Wild()`).",
+    RESULTS.too_few: "The runs, or those of a resample, are too few for the parameters; "
+    "add runs or fix a parameter, or for resamples draw residuals instead (`scheme=Wild()`).",
 }

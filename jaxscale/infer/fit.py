@@ -152,7 +152,8 @@ def fit(
       squares; 0 starts from the law alone.
     - `solver`: default `GaussNewton()`; `LBFGS()` and `Adam()` of `solve.first_order`, or any transformation of optax
       (`optax.adam(1e-2)`; `Optax(optax.sgd(...), max_steps=..., rtol=...)` sets steps and tolerance). The best point
-      of any is finished by Newton's method, the certificate is the same, and refits (`bootstrap`, `bag`) use it too.
+      of any is finished by Newton's method, the certificate is the same, and refits (`bootstrap`, `bag`) use it too;
+      `profile`, whose solves must be exact, does not.
     - `seed`: shifts the cold starts. The optimum does not depend on it; that is what the certificate says.
 
     Differentiable by `jax.grad` with respect to targets, inputs, weights and fixed values, through the

@@ -184,6 +184,7 @@ class _Walk:
         problem, chart = fit.problem, fit.chart
         self.of, self.points = of, points
         self.dispersion = dispersion(fit)
+        # Whatever solver found the optimum: the deviance is a small difference, for which solves must be exact.
         self.settings = GaussNewton(rtol=fit.settings.rtol)
         centre, gradient = _look(problem, chart, of)
         slope = np.asarray(gradient, np.float64)

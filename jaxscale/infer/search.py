@@ -1,5 +1,6 @@
 """The search of a fit: all starts through the objective's stages, the best one finished to rounding."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,6 +14,7 @@ from jaxscale.core.runs import predict
 from jaxscale.infer.identify import Identifiability
 from jaxscale.infer.problem import FitProblem
 from jaxscale.infer.rows import rows_per_call, solve_rows, unchanged
+from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
 from jaxscale.solve.certificate import SAME, Certificate, count_optima, share_best
 from jaxscale.solve.chart import Chart, Charted, chart_at, on_host, whitener
@@ -86,10 +88,11 @@ def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solution
     return found, finish(problem, jnp.asarray(z[int(np.argmin(score))], dtype))
 
 
-def search_inside(problem: FitProblem, z: Float[Array, "m p"], solver: Solver) -> Solutions:
-    """`search` for use inside jit: the same stages and charts, without the last steps."""
+def search_inside(
+    problem: FitProblem, stages: Sequence[AbstractObjective], z: Float[Array, "m p"], solver: Solver
+) -> Solutions:
+    """`search` for use inside jit: through the objective's `stages` in the same charts, without the last steps."""
     dtype, (m, p) = z.dtype, z.shape
-    stages = problem.template.objective.stages(dtype)
     each = jax.tree.map(lambda *x: jnp.stack(x), *stages)
     lanes = lanes_for(problem.runs.size, p, m, dtype.itemsize)
 

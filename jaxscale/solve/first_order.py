@@ -1,8 +1,8 @@
 """First-order methods from optax for problems of many parameters: L-BFGS, Adam, or any transformation of gradients.
 
 A step costs a gradient instead of a Jacobian and its normal equations. Gauss-Newton is the default: on 240 runs and 5
-parameters it was eighteen times faster in a batch at equal objectives. From some fifty to a hundred parameters on
-L-BFGS is the faster one (benchmarks/results/first_order.md). These join the same queue, one `advance` per step.
+parameters it was eighteen times faster in a batch at equal objectives. From some sixty parameters on L-BFGS
+is the faster one (benchmarks/results/first_order.md). These join the same queue, one `advance` per step.
 """
 
 from typing import Any
