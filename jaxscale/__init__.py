@@ -9,6 +9,7 @@ Floors, each importing only the ones below it: `cli`; `report` and `testing`; `i
 """
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         for module in _MODULES:
             found = getattr(importlib.import_module(f"jaxscale.{module}"), name, None)
-            if found is not None:
+            if found is not None and not isinstance(found, ModuleType):  # a module may bear its function's name
                 globals()[name] = found
                 return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

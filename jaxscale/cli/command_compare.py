@@ -68,9 +68,7 @@ def compare(
     with Clock() as clock:
         for label, model in models.items():
             with waiting(f"searching the modes of {label} on {len(study)} runs (the first time compiles)"):
-                mode = infer.fit(
-                    model, study, chosen, prior=True, starts=starts, seed=seed, solver=method
-                )
+                mode = infer.fit(model, study, chosen, prior=True, starts=starts, seed=seed, solver=method)
             with sampling(label) as tell:
                 posteriors[label] = infer.sample_from(mode, key=seed, draws=length, chains=many, progress=tell)
         with waiting("leaving out each run, and all beyond each cut"):

@@ -87,9 +87,7 @@ def fit(
     out = output.console(json, save)
     with Clock() as clock:
         with waiting(f"fitting {record.law_name(model)} to {len(study)} runs (the first time compiles)"):
-            found = infer.fit(
-                model, study, chosen, fixed=held, starts=starts, seed=seed, solver=method
-            )
+            found = infer.fit(model, study, chosen, fixed=held, starts=starts, seed=seed, solver=method)
         ensemble = None
         # A likelihood through runs without noise has no refits; its certificate says so.
         if draws and found.certificate.code != RESULTS.exact:
