@@ -5,7 +5,7 @@ there in float64 and in blocks that are shared with the refits. Here all of it i
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import hold, values
+from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, predict
 from jaxscale.infer.exact import passes_through
@@ -64,6 +65,7 @@ class Estimate(eqx.Module):
         return (self.code == int(RESULTS.converged)) & local & (jnp.round(self.share_best * self.starts) >= 2)
 
 
+@checked
 def estimate(
     law: AbstractLaw,
     runs: Runs,
@@ -71,8 +73,8 @@ def estimate(
     *,
     fixed: Mapping[str, Any] | tuple[str, ...] = (),
     prior: bool = False,
-    starts: int = 32,
-    seed: int = 0,
+    starts: Annotated[int, many(0, like="32")] = 32,
+    seed: Annotated[int, SEED] = 0,
     solver: Any = None,
 ) -> Estimate:
     """What `fit` finds, as a pure function of arrays: no host in between, no branch on a value.

@@ -80,6 +80,7 @@ CALLED = {
     "a new group: ": "no command draws one",
     "ln(loss) - ln(law)": "a label of a figure",
     "column 'run_id' was not given": "the name of a column",
+    "solver: expected GaussNewton()": "`--solver` takes names, and refuses others in its own words",
     "in pandas": "what to do with the file before",
     "annotate with an alias from jaxscale": "the author of a law",
 }

@@ -117,7 +117,7 @@ def test_laws_are_filtered_by_question_and_by_inputs():
 def test_laws_as_a_page(tmp_path):
     invoke("laws", "Chinchilla", "--gallery", tmp_path / "laws.html")
     page = (tmp_path / "laws.html").read_text()
-    elements = ElementTree.fromstring(re.sub("<meta[^>]*>", "", page.partition("\n")[2]))
+    elements = ElementTree.fromstring(re.sub("<meta [^>]*>", "", page.partition("\n")[2]))
     assert elements.find(".//h4[@id='Chinchilla']") is not None
     assert len(elements.findall(".//{http://www.w3.org/1998/Math/MathML}math")) > 1
     assert len(elements.findall(".//{http://www.w3.org/2000/svg}svg")) == 1
