@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
+from jaxscale.core.ranges import Range, check_fields
 from jaxscale.infer import convergence
 
 # A step of acceptance .8 in a round Gaussian errs in energy by .13 +- .51: it takes 4.3 of those to be accepted this
@@ -22,11 +24,14 @@ class Gates:
     none.
     """
 
-    rhat: float = 1.01
-    ess: float = 400.0
-    bfmi: float = 0.3
-    saturated: float = 0.01
-    rejected: float = 0.0025
+    rhat: Annotated[float, Range(1.0, 1e30, like="1.01")] = 1.01
+    ess: Annotated[float, Range(0.0, 1e30, like="400")] = 400.0
+    bfmi: Annotated[float, Range(0.0, 1e30, like="0.3")] = 0.3
+    saturated: Annotated[float, Range(0.0, 1.0, like="0.01")] = 0.01
+    rejected: Annotated[float, Range(0.0, 1.0, like="0.0025")] = 0.0025
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)

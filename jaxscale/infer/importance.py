@@ -5,7 +5,7 @@ trusted is proposed again around the weighted mean and covariance of what it has
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxscale.core.ranges import Range, check_fields, many
 from jaxscale.infer.problem import FitProblem, Resample
 from jaxscale.infer.psis import khat_limit, relative_ess, resample, smooth
 from jaxscale.infer.shard import each, over_devices
@@ -29,12 +30,15 @@ class Importance:
     - `khat`: largest Pareto shape that is trusted, `psis.khat_limit(proposals)` where None; 0 rounds trust nothing.
     """
 
-    draws: int = 250
-    proposals: int = 500
-    rounds: int = 3
-    df: int = 7
-    ess: float = 100.0
+    draws: Annotated[int, many(1, like="250")] = 250
+    proposals: Annotated[int, many(30, like="500")] = 500
+    rounds: Annotated[int, Range(0, 100, True, "3")] = 3
+    df: Annotated[int, Range(1, 1000, True, "7")] = 7
+    ess: Annotated[float, Range(0.0, 1e30, like="100")] = 100.0
     khat: float | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class Weighted(NamedTuple):

@@ -8,7 +8,7 @@ charts. Lanes that still fail are sampled by NUTS without the bend, with a mass 
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxscale.core.errors import BadInput
+from jaxscale.core.ranges import check_fields, many
 from jaxscale.infer.diagnosis import Gates, diagnose
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.importance import Importance, importance
@@ -39,7 +40,7 @@ ENGINES: Final[tuple[Engine, ...]] = get_args(Engine.__value__)
 
 @dataclass(frozen=True, kw_only=True)
 class LaneSettings:
-    """How every lane is drawn. Raises `BadInput` on an engine that there is not.
+    """How every lane is drawn. Raises `BadInput` on an engine that there is not, and outside of the ranges.
 
     - `engine`: "importance" or "nuts".
     - `importance`: settings of the former, and how many draws of equal weight a lane keeps, whatever drew them.
@@ -51,15 +52,16 @@ class LaneSettings:
     engine: Engine = "importance"
     importance: Importance = field(default_factory=Importance)
     nuts: NUTS = field(default_factory=NUTS)
-    draws: int = 500
+    draws: Annotated[int, many(8, like="500")] = 500
     rescue: NUTS = DENSE
-    rescue_draws: int = 1000
-    chains: int = 4
+    rescue_draws: Annotated[int, many(8, like="1000")] = 1000
+    chains: Annotated[int, many(2, like="4")] = 4
     gates: Gates = field(default_factory=lambda: Gates(ess=100.0))
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise BadInput(f"engine: expected one of {', '.join(ENGINES)}, got {self.engine!r}")
+        check_fields(self)
 
 
 class Lanes(eqx.Module):

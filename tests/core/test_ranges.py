@@ -15,6 +15,9 @@ import jaxscale
 from jaxscale.core import priors, supports
 from jaxscale.core.errors import BadInput
 from jaxscale.core.ranges import SEED, Range, checked, many, memory, ranges_of
+from jaxscale.infer.diagnosis import Gates
+from jaxscale.infer.importance import Importance
+from jaxscale.infer.lanes import LaneSettings
 from jaxscale.objectives import penalty
 
 NASTY = (math.nan, math.inf, -math.inf, -1, 0, 1e308, -1e308, 1e-320, 2**70, -(2**70), 2.5, "3", None, True, [1], 1j)
@@ -26,6 +29,7 @@ VERBS = [
 ]
 SETTINGS: list[Any] = [
     *(jaxscale.NUTS, jaxscale.Envelope, jaxscale.IsoFlop, jaxscale.SixND, supports.Interval),
+    *(LaneSettings, Importance, Gates),
     *(priors.Normal, priors.LogNormal, priors.Uniform, priors.HalfNormal, priors.Beta),
 ]
 BUILDERS = (jaxscale.log_huber, penalty.raw_huber, jaxscale.lower_envelope, jaxscale.student_t, jaxscale.huber_density)
