@@ -44,8 +44,8 @@ def notes(out: Console, heading: str, sentences: Iterable[str]) -> None:
     if sentences:
         say(out)
         say(out, heading)
-        for sentence in sentences:
-            say(out, f"  - {sentence}")
+        for words in sentences:
+            say(out, f"  - {words}")
 
 
 @contextmanager

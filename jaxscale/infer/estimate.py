@@ -27,6 +27,7 @@ from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.penalty import log_huber
+from jaxscale.solve.certificate import is_certified
 from jaxscale.solve.implicit import implicit_argmin
 from jaxscale.solve.newton import polish
 from jaxscale.solve.problem import split
@@ -61,8 +62,7 @@ class Estimate(eqx.Module):
     @property
     def certified(self) -> Bool[Array, ""]:
         """A local optimum that at least two starts reached, as `Certificate.certified`."""
-        local = (self.gradient_norm <= self.tolerance) & (self.smallest_eigenvalue > 0)
-        return (self.code == int(RESULTS.converged)) & local & (jnp.round(self.share_best * self.starts) >= 2)
+        return is_certified(self)
 
 
 @checked

@@ -110,17 +110,16 @@ def posterior_lanes(
     usable = np.all(np.isfinite(hessian), axis=(1, 2))
     scale = whitener(np.where(usable[:, None, None], hessian, np.eye(hessian.shape[-1], dtype=hessian.dtype)))
     chart = Chart(found.z, jnp.asarray(scale, found.z.dtype))
-    nothing = np.full(count, np.nan)
     if settings.engine == "importance":
         z, khat, ess, ok = importance(fit.problem, chart, context, keys, count, settings.importance)
-        rhat, engine = nothing, np.full(count, PSIS)
+        rhat, engine = np.full(count, np.nan), np.full(count, PSIS)
     else:
         bent, work = _bent(fit.problem, chart, context, stop), _Work(settings.nuts, settings.draws, len(keys), 0)
         z, ess, rhat, ok = _chains(fit.problem, bent, context, keys, np.arange(count), settings, work)
-        khat, engine = nothing, np.full(count, CHAINS)
+        khat, engine = np.full(count, np.nan), np.full(count, CHAINS)
     ok = ok & usable[:count]
     failed = np.flatnonzero(~ok)
-    engine[failed], rhat = RESCUE, rhat.copy()
+    engine[failed] = RESCUE
     work = _Work(settings.rescue, settings.rescue_draws, _RESCUES, 1)
     for first in range(0, len(failed), _RESCUES):
         some = failed[first : first + _RESCUES]

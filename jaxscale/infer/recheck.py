@@ -7,7 +7,9 @@ from jaxtyping import Array
 
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.problem import FitProblem
+from jaxscale.infer.search import gradient_scale, rtol_of
 from jaxscale.objectives.likelihood import Likelihood
+from jaxscale.solve.chart import unit_diagonal
 
 _SLACK = 100.0  # times the tolerance: machines and compilers differ in rounding, no optimum is off by so much
 _ROUNDING = 1e-6  # of an eigenvalue of a matrix of unit diagonal
@@ -23,18 +25,17 @@ def contradiction(fit: Fit) -> str | None:
         return None
     inside = np.array([name not in c.on_edge for name in fit.problem.split.names()], bool)
     hessian = fit.hessian[np.ix_(inside, inside)]
-    size = np.sqrt(np.abs(np.diag(hessian)))
-    size = np.where(size > 0, size, 1.0)
-    eigenvalues, vectors = np.linalg.eigh(hessian / np.outer(size, size))
+    scaled, size = unit_diagonal(np, hessian)
+    eigenvalues, vectors = np.linalg.eigh(scaled)
     if inside.any() and not abs(eigenvalues[0] - c.smallest_eigenvalue) <= _ROUNDING:
         return (
             f"expected a Hessian with the smallest eigenvalue {c.smallest_eigenvalue:.3g} of the certificate, got one "
             f"with {eigenvalues[0]:.3g}"
         )
     value, gradient, reported, resolution = (np.asarray(x, np.float64) for x in _looked_at(fit.problem))
-    floor, rtol = float(resolution) ** 2 * fit.problem.runs.size, c.tolerance**2 / 10
+    floor, rtol = float(resolution) ** 2 * fit.problem.runs.size, rtol_of(c.tolerance)
     whitened = vectors.T @ (gradient[inside] / size) / np.sqrt(np.maximum(eigenvalues, _ROUNDING**2))
-    norm = float(np.linalg.norm(whitened)) / float(np.sqrt(2 * (abs(float(value)) + floor / rtol)))
+    norm = float(np.linalg.norm(whitened)) / float(gradient_scale(np, value, floor, rtol))
     if not norm <= _SLACK * c.tolerance:
         return f"expected an optimum, as the certificate says, got a gradient of {norm:.1e} at its parameters"
     # Outputs are known to their resolution, and a likelihood is a sum of terms of either sign.

@@ -17,7 +17,7 @@ from jaxscale.infer.rows import rows_per_call, solve_rows, unchanged
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
 from jaxscale.solve.certificate import SAME, Certificate, count_optima, share_best
-from jaxscale.solve.chart import Chart, Charted, chart_at, on_host, whitener
+from jaxscale.solve.chart import Chart, Charted, chart_at, on_host, unit_diagonal, whitener
 from jaxscale.solve.newton import Polished, polish
 from jaxscale.solve.problem import evaluate
 
@@ -152,12 +152,9 @@ def judged(
     finite = xp.all(xp.isfinite(hessian)) & xp.all(xp.isfinite(gradient))
     # No start found a usable point: nothing about it is to be called positive.
     hessian, gradient = xp.where(finite, hessian, 0), xp.where(finite, gradient, 0)
-    size = xp.sqrt(xp.abs(xp.diagonal(hessian)))
-    size = xp.where(size > 0, size, 1.0)
-    eigenvalues = xp.linalg.eigvalsh(hessian / (size[:, None] * size[None, :])) if len(inside) else xp.ones(1)
+    eigenvalues = xp.linalg.eigvalsh(unit_diagonal(xp, hessian)[0]) if len(inside) else xp.ones(1)
     norm = xp.linalg.norm(whitener(hessian.astype(dtype)).T @ gradient)
-    # The solver's own stopping rule: the decrease still to be had, against the value and its rounding.
-    scale = xp.sqrt(2 * (xp.abs(top) + resolution**2 * rows / rtol))
+    scale = gradient_scale(xp, top, resolution**2 * rows, rtol)
     same, good = _indistinct(problem, top, resolution), codes == int(RESULTS.converged)
     ranked = xp.where(xp.isfinite(value), value, xp.inf)
     reached = top <= xp.min(ranked) + same
@@ -183,9 +180,22 @@ def judged(
     )
 
 
+def gradient_scale(xp: Any, value: Any, floor: Any, rtol: float) -> Any:
+    """The unit of `Judged.gradient_norm`, from the objective and what rounding makes of it.
+
+    The solver's own stopping rule: the decrease still to be had, against the value and its rounding.
+    """
+    return xp.sqrt(2 * (xp.abs(value) + floor / rtol))
+
+
 def gradient_tolerance(rtol: float) -> float:
     """Below which `Judged.gradient_norm` is nothing."""
     return float(np.sqrt(10 * rtol))
+
+
+def rtol_of(tolerance: float) -> float:
+    """The inverse of `gradient_tolerance`."""
+    return tolerance**2 / 10
 
 
 def certify(

@@ -55,12 +55,13 @@ def question(law: type[AbstractLaw]) -> tuple[str, str]:
 
 def formula(law: type[AbstractLaw]) -> str:
     """The law in TeX, as its docstring or that of its file has it between $$ and $$; one line per formula."""
-    texts = (law.__doc__ or "", _text_of(law.__module__))
+    texts = (law.__doc__ or "", docstring(law.__module__))
     found = next((lines for text in texts if (lines := re.findall(r"\$\$(.+?)\$\$", text, re.DOTALL))), [])
     return "\n".join(" ".join(line.split()) for line in found)
 
 
-def _text_of(module: str) -> str:
+def docstring(module: str) -> str:
+    """That of a module that is loaded, by its name; empty where it has none, or none is loaded, as at a prompt."""
     return getattr(sys.modules.get(module), "__doc__", None) or ""
 
 

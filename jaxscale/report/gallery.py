@@ -7,7 +7,6 @@ import html
 import inspect
 import io
 import re
-import sys
 from collections.abc import Iterable
 from itertools import groupby
 from xml.etree import ElementTree
@@ -20,7 +19,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from jaxscale.core.law import AbstractLaw, class_signature
 from jaxscale.core.parametric import specs
-from jaxscale.laws import entry, question
+from jaxscale.laws import docstring, entry, question
 from jaxscale.report.numbers import estimate
 from jaxscale.report.plots.law_curves import law_curves
 from jaxscale.report.web import POLICY, STYLE
@@ -52,7 +51,7 @@ def gallery(laws: Iterable[type[AbstractLaw]], version: str) -> str:
 
 
 def _paper(module: str, laws: list[type[AbstractLaw]]) -> str:
-    title, _, rest = inspect.cleandoc(getattr(sys.modules.get(module), "__doc__", None) or "").partition("\n\n")
+    title, _, rest = inspect.cleandoc(docstring(module)).partition("\n\n")
     keys = dict.fromkeys(cls.cite for cls in laws if cls.cite)
     entries = "\n\n".join(html.escape(entry(key)) for key in keys)
     names = html.escape(", ".join(key.partition("{")[2].partition(",")[0] or key for key in keys))

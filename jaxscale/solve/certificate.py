@@ -41,12 +41,12 @@ class Certificate:
     @property
     def is_local_optimum(self) -> bool:
         """Gradient zero to rounding and curvature positive."""
-        return self.code == RESULTS.converged and self.gradient_norm <= self.tolerance and self.smallest_eigenvalue > 0
+        return bool(is_local_optimum(self))
 
     @property
     def certified(self) -> bool:
         """A local optimum that at least two starts reached independently."""
-        return self.is_local_optimum and round(self.share_best * self.starts) >= 2
+        return bool(is_certified(self))
 
     def remarks(self) -> tuple[str, ...]:
         """What a reader must know, as sentences; empty where all is well."""
@@ -75,6 +75,17 @@ class Certificate:
         if self.on_edge:
             found.append(f"On the edge of the support: {', '.join(self.on_edge)}. {RESULTS.on_edge.sentence}")
         return tuple(found)
+
+
+def is_local_optimum(seen: Any) -> Any:
+    """Gradient zero to rounding and curvature positive: of a `Certificate`, or of its numbers inside jit."""
+    flat = (seen.gradient_norm <= seen.tolerance) & (seen.smallest_eigenvalue > 0)
+    return (seen.code == int(RESULTS.converged)) & flat
+
+
+def is_certified(seen: Any) -> Any:
+    """A local optimum that at least two starts reached independently, of the same."""
+    return is_local_optimum(seen) & (seen.share_best * seen.starts >= 1.5)  # a whole number but for rounding
 
 
 def share_best(values: Any, codes: Any, resolution: Any, xp: Any = np) -> Any:

@@ -53,11 +53,17 @@ def whitener(curvature: Any) -> Any:
     """
     rounding = float(jnp.finfo(jnp.asarray(curvature).dtype).eps) * max(curvature.shape[-1], 1)
     xp, h = on_host(curvature)
-    size = xp.sqrt(xp.abs(xp.diagonal(h, axis1=-2, axis2=-1)))
-    size = xp.where(size > 0, size, 1.0)  # a vanished direction has no scale of its own: any will do, one fits float32
-    eigenvalues, vectors = xp.linalg.eigh(h / (size[..., :, None] * size[..., None, :]))
+    scaled, size = unit_diagonal(xp, h)
+    eigenvalues, vectors = xp.linalg.eigh(scaled)
     floor = rounding * xp.maximum(eigenvalues[..., -1:], 1.0)
     return vectors / xp.sqrt(xp.maximum(eigenvalues, floor))[..., None, :] / size[..., :, None]
+
+
+def unit_diagonal(xp: Any, h: Any) -> tuple[Any, Any]:
+    """A symmetric h (..., p, p) in units of its own diagonal, so that units do not matter, and these units (..., p)."""
+    size = xp.sqrt(xp.abs(xp.diagonal(h, axis1=-2, axis2=-1)))
+    size = xp.where(size > 0, size, 1.0)  # a vanished direction has no scale of its own: any will do, one fits float32
+    return h / (size[..., :, None] * size[..., None, :]), size
 
 
 def on_host(*xs: Any) -> tuple[Any, ...]:
