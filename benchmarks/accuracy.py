@@ -8,10 +8,11 @@ import numpy as np
 
 from benchmarks import recipe
 from benchmarks.workload import BESIROGLU, PUBLISHED_SE, Workload
-from jaxscale.core.runs import predict
-from jaxscale.infer.ensemble import Ensemble
-from jaxscale.infer.fit import Fit
-from jaxscale.infer.resample import Pairs, units
+from jaxscale.core.ensemble import Ensemble
+from jaxscale.core.evaluate import predict
+from jaxscale.infer.fit.fit import Fit
+from jaxscale.infer.resample.schemes import Pairs
+from jaxscale.infer.search.units import units
 
 NAMES = ("A", "B", "E", "alpha", "beta")
 

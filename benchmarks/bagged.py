@@ -18,12 +18,13 @@ import numpy as np
 from benchmarks.clocks import clock, least
 from benchmarks.plain import Plain
 from benchmarks.workload import workload
-from jaxscale.infer import convergence
-from jaxscale.infer.bag import bag
-from jaxscale.infer.bootstrap import resamples
-from jaxscale.infer.fit import fit
-from jaxscale.infer.resample import Pairs, units
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.infer.fit.fit import fit
+from jaxscale.infer.posterior import convergence
+from jaxscale.infer.posterior.bag import bag
+from jaxscale.infer.resample.bootstrap import resamples
+from jaxscale.infer.resample.schemes import Pairs
+from jaxscale.infer.search.units import units
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.likelihood import student_t
 
 ESS = 100  # effective draws asked of every parameter of a lane

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.workload import Workload, simulated
 from jaxscale import fit
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
 
 def test_fit(benchmark: Any, data: Workload) -> None:

@@ -7,10 +7,10 @@ import pytest
 from benchmarks.plain import Chains, Plain
 from benchmarks.posterior import DRAWS, ours
 from benchmarks.workload import Workload
-from jaxscale.infer import convergence
-from jaxscale.infer.fit import fit
-from jaxscale.infer.sample import sample_from
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.infer.fit.fit import fit
+from jaxscale.infer.posterior import convergence
+from jaxscale.infer.posterior.sample import sample_from
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.likelihood import student_t
 
 

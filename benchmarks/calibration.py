@@ -15,14 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.runs import Runs, predict
-from jaxscale.infer.fit import Fit, fit
-from jaxscale.infer.importance import Importance
-from jaxscale.infer.lanes import PSIS, Lanes, LaneSettings, lanes_per_call, posterior_lanes
-from jaxscale.infer.predictive import predictive, prior_draws
-from jaxscale.infer.problem import Resample
-from jaxscale.infer.rows import row_keys
+from jaxscale.core.runs import Runs
+from jaxscale.infer.fit.fit import Fit, fit
+from jaxscale.infer.posterior.batched import PSIS, Lanes, LaneSettings, lanes_per_call, posterior_lanes
+from jaxscale.infer.posterior.importance import Importance
+from jaxscale.infer.posterior.predictive import predictive, prior_draws
+from jaxscale.infer.search.problem import Resample
+from jaxscale.infer.search.rows import row_keys
 from jaxscale.objectives.likelihood import Likelihood, student_t
 from jaxscale.solve.problem import Split
 
@@ -127,10 +128,10 @@ def run_lanes(
 
 def subjects() -> dict[str, tuple[AbstractLaw, Runs]]:
     """Laws and designs of the study."""
-    from jaxscale.laws.loss.chinchilla import Chinchilla
-    from jaxscale.laws.loss.kaplan import KaplanND
-    from jaxscale.laws.loss.nested import Nested
-    from jaxscale.objectives.pooling import Pooled
+    from jaxscale.compose.pooled import Pooled
+    from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+    from jaxscale.laws.loss.kaplan2020 import KaplanND
+    from jaxscale.laws.loss.videau2026 import Nested
 
     pooled = Pooled(Chinchilla(), split=("E",), groups=("a", "b", "c"))
     return {

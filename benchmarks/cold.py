@@ -29,9 +29,9 @@ def main() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     from benchmarks.workload import workload
-    from jaxscale.infer.bootstrap import bootstrap
-    from jaxscale.infer.fit import fit
-    from jaxscale.laws.loss.chinchilla import Chinchilla
+    from jaxscale.infer.fit.fit import fit
+    from jaxscale.infer.resample.bootstrap import bootstrap
+    from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
     ended("import")
     fitted = fit(Chinchilla(), workload().runs())

@@ -26,6 +26,6 @@ def data() -> Workload:
 @pytest.fixture(scope="session")
 def fitted(data: Workload):
     from jaxscale import fit
-    from jaxscale.laws.loss.chinchilla import Chinchilla
+    from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
     return fit(Chinchilla(), data.runs())

@@ -15,14 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.calibration import grid, run_lanes, template
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import from_published
-from jaxscale.core.runs import Runs, predict
-from jaxscale.infer.importance import Importance
-from jaxscale.infer.lanes import Lanes, LaneSettings
-from jaxscale.infer.posterior import models
-from jaxscale.infer.problem import Resample
-from jaxscale.infer.refit import refit
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.core.runs import Runs
+from jaxscale.infer.fit.refit import refit
+from jaxscale.infer.posterior.batched import Lanes, LaneSettings
+from jaxscale.infer.posterior.importance import Importance
+from jaxscale.infer.posterior.posterior import models
+from jaxscale.infer.search.problem import Resample
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.likelihood import Likelihood, gaussian, student_t
 
 LEVELS = (0.5, 0.8, 0.95)

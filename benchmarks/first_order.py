@@ -19,14 +19,14 @@ import numpy as np
 from scipy.optimize import minimize
 
 from benchmarks.clocks import clock, least, machine, module
+from jaxscale.compose.pooled import Pooled
 from jaxscale.core.runs import Runs
-from jaxscale.infer.problem import FitProblem
-from jaxscale.infer.search import curvature, search
-from jaxscale.infer.starts import first_starts
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.infer.search.problem import FitProblem
+from jaxscale.infer.search.search import curvature, search
+from jaxscale.infer.search.starts import first_starts
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.penalty import log_huber
-from jaxscale.objectives.pooling import Pooled
 from jaxscale.solve.chart import Charted, chart_at
 from jaxscale.solve.first_order import LBFGS, Adam
 from jaxscale.solve.gauss_newton import GaussNewton

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.clocks import Cost, clock
 from benchmarks.forecast.ladders import ladders
 from jaxscale import Study, crossvalidate, student_t
-from jaxscale.infer import Origins
+from jaxscale.infer.backtest import Origins
 from jaxscale.laws import catalogue
 
 LAWS = (

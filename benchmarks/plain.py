@@ -12,7 +12,7 @@ from numpyro.infer import MCMC, NUTS
 
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.runs import Runs
-from jaxscale.infer.numpyro_model import numpyro_model
+from jaxscale.infer.posterior.numpyro_model import numpyro_model
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.model import Model
 from jaxscale.solve.problem import Split, split

@@ -19,11 +19,11 @@ from benchmarks.clocks import Cost, interleaved
 from benchmarks.plain import Chains, Plain
 from benchmarks.reference import distances, summary
 from benchmarks.workload import Workload, workload
-from jaxscale.infer import convergence
-from jaxscale.infer.fit import fit
-from jaxscale.infer.posterior import Posterior
-from jaxscale.infer.sample import sample, sample_from
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.infer.fit.fit import fit
+from jaxscale.infer.posterior import convergence
+from jaxscale.infer.posterior.posterior import Posterior
+from jaxscale.infer.posterior.sample import sample, sample_from
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.likelihood import student_t
 
 DRAWS, CHAINS, LONG = 1000, 4, 12_500  # of each chain; LONG in all is 50,000

@@ -20,16 +20,16 @@ import jax
 import numpy as np
 from arviz_stats.base import array_stats
 
+from jaxscale.compose.pooled import Pooled
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import declared
 from jaxscale.core.runs import Runs
-from jaxscale.infer import convergence
-from jaxscale.infer.intake import as_runs
-from jaxscale.laws.data.muennighoff import DataConstrained
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.laws.loss.hestness import PowerLawWithFloor
+from jaxscale.infer.checks.intake import as_runs
+from jaxscale.infer.posterior import convergence
+from jaxscale.laws.data.muennighoff2023 import DataConstrained
+from jaxscale.laws.loss.hestness2017 import PowerLawWithFloor
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.likelihood import Likelihood, student_t
-from jaxscale.objectives.pooling import Pooled
 from jaxscale.studies.registry import load
 from jaxscale.studies.study import Study
 

@@ -12,9 +12,9 @@ import numpy as np
 from benchmarks import accuracy, peers, recipe
 from benchmarks.clocks import clock, interleaved, machine, module
 from benchmarks.workload import DRAWS, HOFFMANN, Workload, optimal_params, workload
-from jaxscale.infer.bootstrap import bootstrap
-from jaxscale.infer.fit import Fit, fit
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.infer.fit.fit import Fit, fit
+from jaxscale.infer.resample.bootstrap import bootstrap
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
 _TWO = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 

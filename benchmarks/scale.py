@@ -14,9 +14,9 @@ import numpy as np
 
 from benchmarks.clocks import clock, peak_mebibytes
 from benchmarks.workload import simulated, workload
-from jaxscale.infer.bootstrap import bootstrap
-from jaxscale.infer.fit import fit
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.infer.fit.fit import fit
+from jaxscale.infer.resample.bootstrap import bootstrap
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
 
 def main(runs: int, draws: int, repeats: int = 2) -> None:

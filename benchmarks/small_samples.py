@@ -16,19 +16,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw, from_published
 from jaxscale.core.parametric import replace as with_values
 from jaxscale.core.results import RESULTS
-from jaxscale.core.runs import Runs, padded_size, predict
-from jaxscale.infer.bootstrap import resamples
-from jaxscale.infer.covariance import Kind, covariance
-from jaxscale.infer.fit import fit
-from jaxscale.infer.problem import FitProblem, Resample
-from jaxscale.infer.refit import refit
-from jaxscale.infer.resample import AbstractScheme, Pairs, Wild, distinct, independent, units
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.laws.loss.hestness import PowerLawWithFloor
-from jaxscale.laws.loss.kaplan import KaplanND
+from jaxscale.core.runs import Runs, padded_size
+from jaxscale.infer.fit.fit import fit
+from jaxscale.infer.fit.refit import refit
+from jaxscale.infer.local.covariance import Kind, covariance
+from jaxscale.infer.resample.bootstrap import resamples
+from jaxscale.infer.resample.schemes import AbstractScheme, Pairs, Wild, distinct
+from jaxscale.infer.search.problem import FitProblem, Resample
+from jaxscale.infer.search.units import independent, units
+from jaxscale.laws.loss.hestness2017 import PowerLawWithFloor
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.laws.loss.kaplan2020 import KaplanND
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.penalty import log_huber
 

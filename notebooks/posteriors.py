@@ -23,9 +23,9 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 import jaxscale as js
-from jaxscale.report.bagging import bagging_sentence, bagging_table
-from jaxscale.report.comparison import comparison_table, forecasts, forecasts_table, held_out_table
-from jaxscale.report.posterior_summary import posterior_table, verdict_line
+from jaxscale.report.views.bagged import bagging_sentence, bagging_table
+from jaxscale.report.views.comparison import comparison_table, forecasts, forecasts_table, held_out_table
+from jaxscale.report.views.posterior import posterior_table, verdict_line
 from jaxscale.testing.simulated import simulate
 
 jax.config.update("jax_enable_x64", True)
@@ -184,5 +184,5 @@ print(f"1e24 FLOP under both laws: N = {low:.3g} to {high:.3g}")
 #   `run_id=` in `js.Study.read` keeps checkpoints of one run together when resampling.
 # - Several data sets: `js.Pooled(law, partial=("E",), groups=study.groups)` and `js.new_group`.
 # - Your own prior or noise: `js.numpyro_model(law, runs, likelihood)` is a NumPyro model to extend.
-# - The chains for ArviZ: `posterior_tree(posterior)` in `jaxscale.report.posterior_tree`, or the command
+# - The chains for ArviZ: `posterior_tree(posterior)` in `jaxscale.report.store.tree`, or the command
 #   `jaxscale sample runs.csv --bagged 1000 --tree chains.nc --plot figures`.

@@ -13,9 +13,9 @@ _TINY = """
 import jax, numpy as np
 from benchmarks import accuracy, recipe
 from benchmarks.workload import BESIROGLU, simulated
-from jaxscale.infer.bootstrap import bootstrap
-from jaxscale.infer.fit import fit
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.infer.resample.bootstrap import bootstrap
+from jaxscale.infer.fit.fit import fit
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 data = simulated(60)
 objective = recipe.HuberSum(data)
 point = BESIROGLU + 0.01
@@ -35,7 +35,7 @@ import numpy as np
 from benchmarks.plain import Plain
 from benchmarks.posterior import Compilations
 from benchmarks.workload import simulated
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.likelihood import student_t
 plain = Plain(Chinchilla(), simulated(60).runs(), student_t(5), warmup=200, draws=50, chains=2, dense_mass=True)
 first, counted = plain.run(1), Compilations()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxscale import from_published
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.testing import check_law
 
 ROOT = Path(__file__).parent.parent

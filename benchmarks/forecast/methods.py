@@ -22,8 +22,8 @@ from jaxscale import (
 from jaxscale.cli.inputs import forecasters
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.runs import Runs
-from jaxscale.infer import Outlined, Outlook, conformal
-from jaxscale.infer.predictive import predictive
+from jaxscale.infer.forecast import Outlined, Outlook, conformal
+from jaxscale.infer.posterior.predictive import predictive
 
 OUTLOOK = "outlook"
 _DRAWS = 400

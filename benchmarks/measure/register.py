@@ -17,7 +17,7 @@ import numpy as np
 import jaxscale as js
 from benchmarks.measure.settings import Settings
 from benchmarks.measure.sweep import SWEEPS, settings_of
-from jaxscale.infer.predictive import predictive
+from jaxscale.infer.posterior.predictive import predictive
 
 CUT = 3.2e11
 REGISTERED = Path(__file__).parent / "registered.json"

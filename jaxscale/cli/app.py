@@ -5,18 +5,18 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from jaxscale.cli.command_cite import cite
-from jaxscale.cli.command_compare import compare
-from jaxscale.cli.command_data import data
-from jaxscale.cli.command_demo import demo
-from jaxscale.cli.command_fit import fit
-from jaxscale.cli.command_forecast import forecast
-from jaxscale.cli.command_laws import laws
-from jaxscale.cli.command_plan import plan
-from jaxscale.cli.command_predict import predict
-from jaxscale.cli.command_report import report
-from jaxscale.cli.command_sample import sample
-from jaxscale.cli.command_versus import versus
+from jaxscale.cli.commands.cite import cite
+from jaxscale.cli.commands.compare import compare
+from jaxscale.cli.commands.data import data
+from jaxscale.cli.commands.demo import demo
+from jaxscale.cli.commands.fit import fit
+from jaxscale.cli.commands.forecast import forecast
+from jaxscale.cli.commands.laws import laws
+from jaxscale.cli.commands.plan import plan
+from jaxscale.cli.commands.predict import predict
+from jaxscale.cli.commands.report import report
+from jaxscale.cli.commands.sample import sample
+from jaxscale.cli.commands.versus import versus
 from jaxscale.cli.guard import standing
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import Declared, check_held, declared
-from jaxscale.report.store import Saved, load
+from jaxscale.report.store.store import Saved, load
 from jaxscale.studies import Study
 from jaxscale.studies import load as load_data
 from jaxscale.studies.units import cell
@@ -34,8 +34,8 @@ def mapping_of(given: Sequence[str]) -> dict[str, str]:
 
 def stated_of(given: Sequence[str]) -> dict[str, Any]:
     """`["tuning=swept", ...]`, answers to questions of the fit card, as options of `Study.read`. Raises `BadInput`."""
-    from jaxscale.report.card_runs import ASKED
-    from jaxscale.studies.checks import known
+    from jaxscale.report.card.runs import ASKED
+    from jaxscale.studies.checks.checks import known
 
     found: dict[str, str] = {}
     for text in given:
@@ -98,7 +98,7 @@ def laws_about(about: str | None, given: str | None) -> list[type[AbstractLaw]]:
     """The catalogue, or its laws of one question that need no inputs but `given`. Raises `BadInput` on none."""
     from jaxscale.core.law import class_signature
     from jaxscale.laws import catalogue, question
-    from jaxscale.studies.checks import known
+    from jaxscale.studies.checks.checks import known
 
     every = list(catalogue().values())
     if about is not None:
@@ -230,8 +230,10 @@ def check_points(laws: Mapping[str, AbstractLaw], points: Mapping[str, Any] | No
 
 def check_near(laws: Mapping[str, AbstractLaw], study: Study, points: Mapping[str, Any], *, allow_far: bool) -> None:
     """Refuse, before anything is fitted to `study`, points of --at that `Outlook.at` would refuse after it."""
+    from jaxscale.core.evaluate import points_of
     from jaxscale.core.law import signature
-    from jaxscale.infer.forecast import decades_beyond, points_of, refuse_far
+    from jaxscale.core.scale import decades_beyond
+    from jaxscale.infer.backtest.guard import refuse_far
 
     decades = [
         decades_beyond(study.runs(signature(law)), points_of(law, points, study.groups)) for law in laws.values()
@@ -332,7 +334,7 @@ def points_in(
     from jaxscale.studies.convert import canonical
     from jaxscale.studies.options import Options
     from jaxscale.studies.sheet import Sheet
-    from jaxscale.studies.tables import open_table
+    from jaxscale.studies.tables.tables import open_table
 
     _is_file(file, "--file", "give the path of a table of points")
     sheet = Sheet(open_table(file, most or Options().max_table), where)

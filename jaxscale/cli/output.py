@@ -12,9 +12,9 @@ from rich.console import Console
 
 from jaxscale.cli.advice import spoken
 from jaxscale.cli.terminal import Terminal
-from jaxscale.core import files
 from jaxscale.core.errors import BadInput
 from jaxscale.core.shown import json_shown, sentence
+from jaxscale.execute import files
 
 _WIDTH = 150
 

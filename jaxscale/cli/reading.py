@@ -1,10 +1,10 @@
 """Checks of options that belong together."""
 
+from jaxscale.compose import Pooled
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.ranges import SEED, Range, many
-from jaxscale.infer.lanes import ENGINES, Engine
-from jaxscale.objectives import Pooled
+from jaxscale.infer.posterior.batched import ENGINES, Engine
 from jaxscale.objectives.likelihood import Likelihood
 from jaxscale.objectives.parse import objective_from_name
 from jaxscale.solve.batch import Solver

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.files import STDOUT, standard
+from jaxscale.execute.files import STDOUT, standard
 
 type Given = Mapping[str, str | Path | None]
 _NONE: Given = {}

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxscale.core.law import AbstractLaw, Signature, signature
+from jaxscale.core.law import Signature
 
 NAMED = 8  # runs that a sentence names
 
@@ -133,6 +133,10 @@ class Table(Protocol):
         """The inputs and the target that a law's signature names, in its units."""
         ...
 
+    def select(self, mask: Any, reason: str) -> Self:
+        """The rows where `mask` (n,) is true; the provenance says why the others are left out."""
+        ...
+
 
 def padded_size(n: int) -> int:
     """The smallest of 8, 12, 16, 24, 32, 48, ... that is at least n."""
@@ -148,18 +152,3 @@ def named_runs(runs: Sequence[int] | np.ndarray, rows: Sequence[int] | np.ndarra
     word = ("run" if rows is None else "row") + ("s" if len(runs) > 1 else "")
     more = f" and {len(runs) - NAMED} more" if len(runs) > NAMED else ""
     return f"{word} {shown}{more}{' (counted from 0)' if rows is None else ''}"
-
-
-def arguments(law: AbstractLaw, inputs: Mapping[str, Any], group: Any) -> dict[str, Any]:
-    """The inputs that `law` names, `group` among them where it asks. Raises `KeyError` on a missing one."""
-    names = signature(law).inputs
-    offered = {**inputs, "group": group}
-    missing = [name for name in names if name not in offered]
-    if missing:
-        raise KeyError(f"{type(law).__name__} needs the inputs {list(names)}; {missing} missing from {list(inputs)}")
-    return {name: offered[name] for name in names}
-
-
-def predict(law: AbstractLaw, runs: Runs) -> Float[Array, " n"]:
-    """The law's prediction for every run."""
-    return jax.vmap(lambda kwargs: law(**kwargs))(arguments(law, runs.inputs, runs.group))

@@ -1,8 +1,8 @@
 """Floor 1a, the laws: one paper one file, one folder per question asked (loss, breaks, ...).
 
-A law file may import `core` and `laws.compute`, nothing else of jaxscale: no study, no solver, no other
-law. It declares parameters in the paper's symbols and units, the formula for one run, and what was
-published: parameter sets, check values, and the key of its entry in references.bib.
+A law file may import `core`, nothing else of jaxscale: no study, no solver, no other law. It declares parameters in
+the paper's symbols and units, the formula for one run, and what was published: parameter sets, check values, and the
+key of its entry in references.bib.
 Adding a law is adding a file; `catalogue` finds it and tests/laws/test_every_law.py checks it.
 """
 

@@ -1,6 +1,6 @@
 """Floor 2: a law and runs become one penalty per run.
 
-Residuals, robust shapes, likelihoods with a noise model, and joint laws (`Pooled`, `Tied`). Knows the
+Residuals, robust shapes, likelihoods with a noise model. Knows the
 vocabulary of `core` and no law or study by name; reduces nothing, so that weights, bootstrap, held-out
 scores and influence need no second path.
 """
@@ -11,8 +11,6 @@ from jaxscale.objectives.noise import ConstantNoise, InputNoise
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.parse import objective_from_name
 from jaxscale.objectives.penalty import Penalty, least_squares, log_huber, log_lad, lower_envelope
-from jaxscale.objectives.pooling import Pooled
-from jaxscale.objectives.tied import Tied
 
 __all__ = [
     "AbstractObjective",
@@ -21,8 +19,6 @@ __all__ = [
     "Likelihood",
     "Model",
     "Penalty",
-    "Pooled",
-    "Tied",
     "gaussian",
     "huber_density",
     "least_squares",

@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import AbstractParametric, Change
-from jaxscale.core.runs import Runs, predict
+from jaxscale.core.runs import Runs
 from jaxscale.objectives.objective import AbstractObjective
 
 

@@ -18,8 +18,8 @@ from jaxtyping import Array, Bool, Float
 from jaxscale.core.errors import BadInput
 from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, require_values, signature
+from jaxscale.core.numerics.roots import root
 from jaxscale.plan.cost import AbstractCost, SixND
-from jaxscale.plan.roots import root
 from jaxscale.solve.implicit import implicit_argmin
 
 _GRID = 257  # coarse points in log N

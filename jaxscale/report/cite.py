@@ -1,10 +1,10 @@
 """BibTeX for what was used: the law, the data, the method, and jaxscale itself."""
 
+from jaxscale.compose import Pooled, Tied
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.shown import shown
-from jaxscale.infer.fit import Fit
+from jaxscale.infer.fit.fit import Fit
 from jaxscale.laws import entry
-from jaxscale.objectives import Pooled, Tied
 from jaxscale.studies.dataset import Dataset
 
 ITSELF = """@software{jaxscale,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies.shapes import explained
+from jaxscale.studies.tables.shapes import explained
 from jaxscale.studies.units import split_unit
 
 ALIASES = {

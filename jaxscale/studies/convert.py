@@ -6,7 +6,8 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
-from jaxscale.studies import checks, units
+from jaxscale.studies import units
+from jaxscale.studies.checks import checks
 from jaxscale.studies.options import Options
 from jaxscale.studies.sheet import Sheet
 

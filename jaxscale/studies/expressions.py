@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies.columns import brief
-from jaxscale.studies.numerals import is_missing, numerals
+from jaxscale.studies.tables.columns import brief
+from jaxscale.studies.tables.numerals import is_missing, numerals
 
 _LONGEST = 2000
 _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {

@@ -8,7 +8,7 @@ import pooch
 
 from jaxscale.core.errors import BadInput
 from jaxscale.studies.dataset import Dataset, SourceFile
-from jaxscale.studies.tables import sha256_of
+from jaxscale.studies.tables.tables import sha256_of
 
 BASE = "https://raw.githubusercontent.com"
 _SECONDS = 60

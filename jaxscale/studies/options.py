@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from jaxscale.studies.budget import USUAL
+from jaxscale.studies.tables.budget import USUAL
 
 type Names = str | Sequence[str] | None
 

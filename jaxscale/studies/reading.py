@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies import checks, convert, duplicates, sanity
+from jaxscale.studies import convert
 from jaxscale.studies.aliases import resolve
+from jaxscale.studies.checks import checks, duplicates, sanity
 from jaxscale.studies.options import Names, Options
 from jaxscale.studies.sheet import Sheet, labels
-from jaxscale.studies.tables import open_table, sha256_of
+from jaxscale.studies.tables.tables import open_table, sha256_of
 from jaxscale.studies.units import split_unit
 
 

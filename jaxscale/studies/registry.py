@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import Any
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies import checks, public
+from jaxscale.studies import public
+from jaxscale.studies.checks import checks
 from jaxscale.studies.dataset import Dataset, Table
 from jaxscale.studies.fetch import BASE, fetch
 from jaxscale.studies.study import Study
-from jaxscale.studies.tables import read_table, sha256_of
+from jaxscale.studies.tables.tables import read_table, sha256_of
 
 
 def datasets() -> Mapping[str, Dataset]:

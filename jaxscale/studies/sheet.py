@@ -6,13 +6,14 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.groups import EXACT, label
-from jaxscale.studies import checks, units
-from jaxscale.studies.columns import OwnersTable
+from jaxscale.studies import units
+from jaxscale.studies.checks import checks
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
-from jaxscale.studies.numerals import numerals
 from jaxscale.studies.options import Names
-from jaxscale.studies.shapes import explained
+from jaxscale.studies.tables.columns import OwnersTable
+from jaxscale.studies.tables.numerals import numerals
+from jaxscale.studies.tables.shapes import explained
 
 
 class Sheet:

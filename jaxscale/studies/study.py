@@ -12,7 +12,8 @@ from jaxscale.core.law import Signature
 from jaxscale.core.quantities import Quantity
 from jaxscale.core.runs import Runs
 from jaxscale.core.shown import sentence
-from jaxscale.studies import checks, reading, units
+from jaxscale.studies import reading, units
+from jaxscale.studies.checks import checks
 from jaxscale.studies.convert import CANONICAL, SCALED
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of

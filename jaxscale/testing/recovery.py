@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxscale.core.evaluate import arguments, predict
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.parametric import constrain, declared, replace, unconstrain, values
-from jaxscale.core.runs import Runs, arguments, predict
+from jaxscale.core.runs import Runs
 from jaxscale.core.supports import Real
-from jaxscale.infer.fit import Fit, fit
+from jaxscale.infer.fit.fit import Fit, fit
 from jaxscale.objectives.penalty import log_huber, raw_huber
 from jaxscale.testing.bijection import round_trip
 from jaxscale.testing.draws import points, spread

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.core.law import from_published
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.studies import Study
 
 TRUTH = "besiroglu2024"

@@ -10,11 +10,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from jaxscale.cli import app, inputs
+from jaxscale.core.ensemble import Ensemble
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
-from jaxscale.infer import Ensemble, Fit, Outlook, bootstrap, fit, outlook
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.report.store import Saved
+from jaxscale.infer.fit import Fit, fit
+from jaxscale.infer.forecast import Outlook, outlook
+from jaxscale.infer.resample import bootstrap
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.report.store.store import Saved
 from jaxscale.studies import Study
 from jaxscale.testing.simulated import simulate
 

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxscale import infer
+import jaxscale
 from jaxscale.cli import inputs
-from jaxscale.infer import Fit, bootstrap
-from jaxscale.report.store import Saved
+from jaxscale.infer.fit import Fit
+from jaxscale.infer.resample import bootstrap
+from jaxscale.report.store.store import Saved
 
 from .conftest import invoke
 
@@ -219,8 +220,8 @@ def test_a_joint_plan_is_of_one_group(runs_csv: Path, tmp_path: Path, monkeypatc
         kept.append(real(*arguments, **options))
         return kept[-1]
 
-    real = infer.fit
-    monkeypatch.setattr(infer, "fit", fitted)
+    real = jaxscale.fit
+    monkeypatch.setattr(jaxscale, "fit", fitted)
     columns = ("--map", "N=size (M)[M]", "--map", "D=tokens_seen[B]", "--map", "loss=val/loss[nats]")
     joint = ("--group", "corpus", "--split", "E", *FEW)
     assert "Groups: " not in invoke("fit", runs_csv, *columns, *joint).stdout  # its advice, followed
@@ -236,7 +237,7 @@ def test_a_joint_plan_is_of_one_group(runs_csv: Path, tmp_path: Path, monkeypatc
 def test_a_law_from_elsewhere_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated_fit) -> None:
     """What `load` says is its own, said here as it says it; that trust is passed on is the command's."""
     from jaxscale.core.errors import BadInput
-    from jaxscale.report import store_structure
+    from jaxscale.report.store import structure as store_structure
 
     def load(file: Path, *, trust: bool = False) -> Saved:
         if not trust:

@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.measure.corpus import zipf_entropy
 from jaxscale.core.law import signature
-from jaxscale.infer import fit
+from jaxscale.infer.fit import fit
 from jaxscale.laws import catalogue
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.likelihood import student_t
 from jaxscale.plan import allocate
 from jaxscale.studies import datasets, load

@@ -117,12 +117,12 @@ def test_a_missing_value_names_row_and_remedy(tmp_path: Path):
 
 
 def test_a_fault_is_no_trace_and_no_bad_input(monkeypatch, runs_csv):
-    from jaxscale import infer
+    import jaxscale
 
     def broken(*_, **__):
         raise RuntimeError("a wire came loose")
 
-    monkeypatch.setattr(infer, "fit", broken)
+    monkeypatch.setattr(jaxscale, "fit", broken)
     result = invoke(*("fit", runs_csv, *MAPS))
     assert result.exit_code == 3
     assert "a fault of jaxscale" in result.stderr

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxscale import infer
-from jaxscale.infer.predictive import log_likelihood
+import jaxscale
+from jaxscale.infer.posterior.predictive import log_likelihood
 
 from .conftest import MAPS, invoke, refused
 
@@ -30,7 +30,7 @@ def floor_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def within_sample(mode: infer.Fit, masks: np.ndarray, key: Any) -> np.ndarray:
+def within_sample(mode: jaxscale.Fit, masks: np.ndarray, key: Any) -> np.ndarray:
     """The density of runs at the mode that has seen them, in place of a refit: the arithmetic is the same."""
     density = log_likelihood(jax.tree.map(lambda x: x[None], mode.problem.template), mode.runs)[0]
     return np.where(masks, density, np.nan)
@@ -42,7 +42,7 @@ def compared(floor_csv: Path):
     target = floor_csv.with_name("answer.json")
     with pytest.MonkeyPatch.context() as patch:
         for module in ("compare", "leave_out"):
-            patch.setattr(importlib.import_module(f"jaxscale.infer.{module}"), "score_left_out", within_sample)
+            patch.setattr(importlib.import_module(f"jaxscale.infer.compare.{module}"), "score_left_out", within_sample)
         result = invoke(
             *("compare", floor_csv, *LAWS, "--draws", "400", "--starts", "4"), "--at", "m=1e8", "--json", target
         )

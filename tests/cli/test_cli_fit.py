@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxscale.core.parametric import values
-from jaxscale.infer import bootstrap
-from jaxscale.report.store import load
+from jaxscale.infer.resample import bootstrap
+from jaxscale.report.store.store import load
 from jaxscale.testing.simulated import simulate
 
 from .conftest import MAPS, invoke, refused

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from jaxscale import BadInput, infer
+import jaxscale
+from jaxscale import BadInput
 from jaxscale.cli.advice import spoken
 
 from .conftest import MAPS, invoke, refused
@@ -24,7 +25,7 @@ def asked(runs_csv, outlooks, tmp_path_factory):
 
     record = tmp_path_factory.mktemp("forecast") / "record.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(infer, "outlook", kept)
+        patch.setattr(jaxscale, "outlook", kept)
         result = invoke(
             *("forecast", runs_csv, *MAPS, *LAWS, "--test", "tokens_seen > 30", "--at", "N=4e9,D=8e10"),
             *("--starts", "8", "--json", record),
@@ -99,7 +100,7 @@ def test_bad_input(runs_csv, case):
 def test_far_points_are_refused_before_any_fit_as_outlook_refuses_them(runs_csv, asked, monkeypatch):
     with pytest.raises(BadInput, match="decades beyond") as late:
         asked[2].at({"N": 1e14, "D": 1e16})
-    monkeypatch.setattr(infer, "outlook", _begun)
+    monkeypatch.setattr(jaxscale, "outlook", _begun)
     far = ("--test", "tokens_seen > 30", "--at", "N=1e14,D=1e16")  # the fixture's runs
     for command in ("forecast", "report"):
         refused(invoke(command, runs_csv, *MAPS, *LAWS, *far), [spoken(str(late.value)), "--allow-far"])
@@ -107,7 +108,7 @@ def test_far_points_are_refused_before_any_fit_as_outlook_refuses_them(runs_csv,
 
 
 def test_points_that_are_none_are_refused_before_any_fit(runs_csv, monkeypatch):
-    monkeypatch.setattr(infer, "outlook", _begun)
+    monkeypatch.setattr(jaxscale, "outlook", _begun)
     for allowed in ((), ("--allow-far",)):
         shown = invoke("forecast", runs_csv, *MAPS, *LAWS, "--at", "N=-4e9,D=8e10", *allowed)
         refused(shown, ["N must be a positive finite number of params, got -4e+09"])

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxscale import infer
+import jaxscale
 from jaxscale.cli.interrupt import heard
 from jaxscale.cli.machine import cause
+from jaxscale.core.ensemble import Ensemble
 from jaxscale.core.results import RESULTS
-from jaxscale.infer import Ensemble
 
 from .conftest import MAPS, invoke
 
@@ -129,14 +129,14 @@ def test_a_fit_whose_every_draw_failed_is_told_without_intervals(
 ) -> None:
     import json
 
-    made = infer.bootstrap
+    made = jaxscale.bootstrap
 
     def failing(*arguments: object, **options: object) -> Ensemble:
         found = made(*arguments, **options)  # type: ignore[arg-type]
         code = jnp.full_like(found.code, int(RESULTS.singular))
         return Ensemble(found.law, found.value, code, found.method, found.remarks)
 
-    monkeypatch.setattr(infer, "bootstrap", failing)
+    monkeypatch.setattr(jaxscale, "bootstrap", failing)
     target = tmp_path / "fit.json"
     result = invoke("fit", runs_csv, "--law", "chinchilla", *MAPS, "--bootstrap", "64", "--json", target)
     assert result.exit_code == 0, result.output

@@ -18,13 +18,14 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jaxscale import cli, infer
+import jaxscale
+from jaxscale import cli
 from jaxscale.cli import output, targets
-from jaxscale.core import files
 from jaxscale.core.errors import BadInput
-from jaxscale.infer.chunks import Folder
-from jaxscale.report.posterior_tree import write_tree
-from jaxscale.report.store import load, save
+from jaxscale.execute import files
+from jaxscale.execute.store import Folder
+from jaxscale.report.store.store import load, save
+from jaxscale.report.store.tree import write_tree
 
 from .conftest import MAPS, invoke, refused
 
@@ -39,7 +40,7 @@ def listed(folder: Path) -> list[str]:
 @pytest.fixture
 def at_once(simulated_fit, monkeypatch) -> None:
     """`jaxscale fit` finds what was found before."""
-    monkeypatch.setattr(infer, "fit", lambda *_, **__: simulated_fit[0])
+    monkeypatch.setattr(jaxscale, "fit", lambda *_, **__: simulated_fit[0])
 
 
 @pytest.fixture
@@ -53,8 +54,8 @@ def place(runs_csv: Path, fit_file: Path, tmp_path: Path, monkeypatch) -> Path:
     (tmp_path / "figs/table.png").write_bytes(runs_csv.read_bytes())
     (tmp_path / "chunks").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(infer, "fit", None)  # no work is done
-    monkeypatch.setattr(infer, "outlook", None)
+    monkeypatch.setattr(jaxscale, "fit", None)  # no work is done
+    monkeypatch.setattr(jaxscale, "outlook", None)
     return tmp_path
 
 
@@ -129,7 +130,7 @@ def test_devices_and_pipes_stay_what_they_are(at_once, runs_csv, tmp_path):
         reader.join()
         assert stat.S_ISFIFO(pipe.stat().st_mode)
     (tmp_path / "kept.nc").write_bytes(heard[0])
-    assert load(tmp_path / "kept.nc").fit.value == infer.fit().value
+    assert load(tmp_path / "kept.nc").fit.value == jaxscale.fit().value
     assert heard[1].startswith(b"<!doctype html>")
     assert heard[1].endswith(b"</html>\n")
 
@@ -142,12 +143,13 @@ def report(page: Path, monkeypatch) -> tuple[str, ...]:
     """Arguments of `jaxscale report` whose page is made at once: how it is made is tested beside it."""
     from types import SimpleNamespace as Made
 
-    from jaxscale.report import answer, card
-    from jaxscale.report import page as pages
+    from jaxscale.report.card import card
+    from jaxscale.report.page import page as pages
+    from jaxscale.report.views import answer
 
     found = Made(fit=Made(certificate=Made(certified=True)))
     for module, name, made in (
-        (infer, "outlook", found),
+        (jaxscale, "outlook", found),
         (pages, "subject_of", None),
         (pages, "record", {"answer": "words"}),
         (pages, "render", "<html>"),
@@ -270,7 +272,7 @@ def test_one_file_that_is_lost_costs_no_other(at_once, runs_csv, tmp_path, monke
 
 def test_every_command_writes_before_it_speaks():
     """By its source: whatever is put stands before whatever is said."""
-    for source in Path(cli.__file__).parent.glob("command_*.py"):
+    for source in (Path(cli.__file__).parent / "commands").glob("[!_]*.py"):
         text = source.read_text()
         puts = [found.start() for found in re.finditer(r"\bput\(|write_json\(", text)]
         words = [found.start() for found in re.finditer(r"output\.(say|notes)\(|\b(out|shown)\.print\(", text)]
@@ -281,13 +283,14 @@ def test_every_command_writes_before_it_speaks():
 # Each command has a stdout that nobody reads; one process for all, as an import costs seconds.
 UNHEARD = """
 import json, os, resource, sys
-from jaxscale import cli, infer
-from jaxscale.report.store import load
+import jaxscale
+from jaxscale import cli
+from jaxscale.report.store.store import load
 
 folder, table, maps = sys.argv[1], sys.argv[2], sys.argv[3:]
 kept = f"{folder}/fit.nc"
 found = load(kept).fit
-infer.fit = lambda *_, **__: found
+jaxscale.fit = lambda *_, **__: found
 commands = {
     "fit": ["fit", table, *maps, "--save", f"{folder}/a.nc", "--json", f"{folder}/a.json"],
     "predict": ["predict", kept, "--at", "N=1e9,D=2e10", "--csv", f"{folder}/a.csv", "--json", f"{folder}/b.json"],

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from jaxscale import infer
-from jaxscale.report import answer as sentences
+import jaxscale
+from jaxscale.report.views import answer as sentences
 
 from .conftest import MAPS, invoke, refused
 
@@ -18,7 +18,7 @@ def answer(runs_csv, outlooks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     page, record = folder / "report.html", folder / "report.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(infer, "outlook", outlooks)
+        patch.setattr(jaxscale, "outlook", outlooks)
         further = sentences.further
         patch.setattr(sentences, "further", lambda subject: [*further(subject), "A remedy: `run_id=...`."])
         result = invoke(

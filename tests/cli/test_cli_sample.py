@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jaxscale import infer
+import jaxscale
 from jaxscale.cli import progress
-from jaxscale.infer.diagnosis import Gates
-from jaxscale.infer.lanes import PSIS, RESCUE, Lanes
-from jaxscale.report.store import load
+from jaxscale.infer.posterior.batched import PSIS, RESCUE, Lanes
+from jaxscale.infer.posterior.diagnosis import Gates
+from jaxscale.report.store.store import load
 
 from .conftest import MAPS, invoke, refused
 
@@ -35,8 +35,8 @@ def power_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def twice_as_wide(
-    mode: infer.Fit, n: int, *, key: int, engine: str | None, folder: str | None, progress: object
-) -> infer.Bagged:
+    mode: jaxscale.Fit, n: int, *, key: int, engine: str | None, folder: str | None, progress: object
+) -> jaxscale.Bagged:
     """Lanes from a normal of twice the plain one's standard deviation: what takes long is tested beside `bag`.
 
     The first lane went to NUTS and failed.
@@ -54,7 +54,7 @@ def twice_as_wide(
         flat, wide = np.zeros(m), np.zeros((m, p))
         return Lanes(z, wide, wide, ~bad, np.where(bad, RESCUE, PSIS), flat, wide, flat, flat.astype(int))
 
-    return infer.Bagged(mode, lanes(n, 2.0, True), lanes(1, 1.0, False), "pairs")
+    return jaxscale.Bagged(mode, lanes(n, 2.0, True), lanes(1, 1.0, False), "pairs")
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +64,7 @@ def sampled(power_csv: Path, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("sampled")
     answer, kept = folder / "answer.json", folder / "posterior.nc"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(infer, "bag", twice_as_wide)
+        patch.setattr(jaxscale, "bag", twice_as_wide)
         bagged = ("--bagged", "8", "--engine", "importance", "--folder", folder / "chunks")
         result = invoke("sample", power_csv, *POWER, *SHORT, *bagged, "--json", answer, "--save", kept)
     return result, json.loads(answer.read_text()), kept
@@ -133,8 +133,8 @@ def test_people_read_sentence_table_verdict_bagging_remarks_reach_next(sampled):
 
 def test_a_failed_diagnosis_is_said_everywhere(power_csv: Path, monkeypatch: pytest.MonkeyPatch):
     """Of 1600 draws no more than about 1600 are effective: a gate of a million cannot be passed."""
-    asked = functools.partial(infer.sample_from, settings=infer.NUTS(), gates=Gates(ess=1e6))
-    monkeypatch.setattr(infer, "sample_from", asked)
+    asked = functools.partial(jaxscale.sample_from, settings=jaxscale.NUTS(), gates=Gates(ess=1e6))
+    monkeypatch.setattr(jaxscale, "sample_from", asked)
     result = invoke("sample", power_csv, *POWER, *SHORT, "--json", "-")
     record = json.loads(result.stdout)
     assert result.exit_code == 1
@@ -223,7 +223,7 @@ def test_bagging_the_tree_and_the_figures_as_they_are(power_csv: Path, tmp_path:
 @pytest.mark.slow
 def test_partial_pooling_names_the_levels(power_csv: Path, monkeypatch: pytest.MonkeyPatch):
     """Three corpora that are one. No second stage: whether the chains converge is not asked here."""
-    monkeypatch.setattr(infer, "sample_from", functools.partial(infer.sample_from, settings=infer.NUTS()))
+    monkeypatch.setattr(jaxscale, "sample_from", functools.partial(jaxscale.sample_from, settings=jaxscale.NUTS()))
     pooled = ("--group", "kind", "--partial", "alpha", "--json", "-")
     record = json.loads(invoke("sample", power_csv, *POWER, *SHORT, *pooled).stdout)
     assert record["law"] == "Pooled(PowerLaw, partial=alpha, groups=a,b,c)"

@@ -17,10 +17,11 @@ from jaxscale.cli import inputs
 from jaxscale.cli.output import console, lines, notes, say
 from jaxscale.cli.progress import counting, waiting
 from jaxscale.cli.terminal import Stream, Terminal
-from jaxscale.infer import Ensemble, Fit
+from jaxscale.core.ensemble import Ensemble
+from jaxscale.infer.fit import Fit
 from jaxscale.report.cite import cite_fit
-from jaxscale.report.store import Saved
-from jaxscale.report.text import table
+from jaxscale.report.store.store import Saved
+from jaxscale.report.views.text import table
 
 from .conftest import MAPS, invoke
 
@@ -192,8 +193,8 @@ def test_what_people_write_around_the_console_is_harmless_too(monkeypatch: pytes
 
 
 def test_a_repr_in_python_is_harmless() -> None:
-    from jaxscale.laws.loss.chinchilla import Chinchilla
-    from jaxscale.objectives import Pooled
+    from jaxscale.compose import Pooled
+    from jaxscale.laws.loss.hoffmann2022 import Chinchilla
     from jaxscale.studies import Study
 
     for seed in SEEDS:

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.report.versus import versus
-from jaxscale.report.versus_text import remarks
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.plan.recipes.versus import versus
+from jaxscale.report.views.versus import remarks
 from jaxscale.studies import Study
 
 from .conftest import invoke, refused

@@ -10,9 +10,9 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.errors import BadInput
+from jaxscale.core.evaluate import at_points
 from jaxscale.core.law import AbstractLaw, Published, from_published, require_values, without_value
 from jaxscale.core.parametric import param
-from jaxscale.infer.ensemble import at_points
 from jaxscale.plan.allocate import allocate
 
 

@@ -15,9 +15,9 @@ import jaxscale
 from jaxscale.core import priors, supports
 from jaxscale.core.errors import BadInput
 from jaxscale.core.ranges import SEED, Range, checked, many, memory, ranges_of
-from jaxscale.infer.diagnosis import Gates
-from jaxscale.infer.importance import Importance
-from jaxscale.infer.lanes import LaneSettings
+from jaxscale.infer.posterior.batched import LaneSettings
+from jaxscale.infer.posterior.diagnosis import Gates
+from jaxscale.infer.posterior.importance import Importance
 from jaxscale.objectives import penalty
 
 NASTY = (math.nan, math.inf, -math.inf, -1, 0, 1e308, -1e308, 1e-320, 2**70, -(2**70), 2.5, "3", None, True, [1], 1j)

@@ -11,15 +11,16 @@ from jaxscale import from_published
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import param
-from jaxscale.core.runs import Runs, predict
-from jaxscale.infer.diagnosis import Gates, diagnose
-from jaxscale.infer.fit import Fit, fit
-from jaxscale.infer.posterior import Posterior
-from jaxscale.infer.sample import sample_from
-from jaxscale.infer.tangent import Linear, Tangent, linear, tangent
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.core.runs import Runs
+from jaxscale.infer.fit.fit import Fit, fit
+from jaxscale.infer.local.linearised import Linear, Tangent, linear, tangent
+from jaxscale.infer.posterior.diagnosis import Gates, diagnose
+from jaxscale.infer.posterior.posterior import Posterior
+from jaxscale.infer.posterior.sample import sample_from
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.likelihood import gaussian, student_t
 from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.objectives.penalty import raw_least_squares

@@ -25,7 +25,7 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.numerics import power
+from jaxscale.core.numerics.powers import power
 from jaxscale.core.parametric import param
 
 

@@ -17,7 +17,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
 from jaxscale.core.parametric import param
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.testing import CHECKS, check_law
 
 

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jaxscale.laws.compute import FLOP_PER_PARAM_TOKEN, split_between_powers
+from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
+from jaxscale.core.numerics.powers import split_between_powers
 
 
 def test_spends_the_whole_budget_at_the_least_sum(eps: float) -> None:

@@ -4,14 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxscale.compose.pooled import Pooled
+from jaxscale.compose.tied import Tied
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw, class_signature
 from jaxscale.core.parametric import scaled
-from jaxscale.core.runs import Runs, predict
+from jaxscale.core.runs import Runs
 from jaxscale.laws import catalogue
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.laws.loss.kaplan import KaplanN
-from jaxscale.objectives.pooling import Pooled
-from jaxscale.objectives.tied import Tied
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.laws.loss.kaplan2020 import KaplanN
 
 # Every pool's error is a power of one constant that differs with how long it lasts: no other constant scales them all.
 OPEN = {"DataFiltering"}

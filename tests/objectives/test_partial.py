@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from jaxscale.compose import Pooled
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.errors import BadInput
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.parametric import constrain, declared, log_prior, param, replace, unconstrain, values
-from jaxscale.core.runs import Runs, predict
-from jaxscale.infer.problem import FitProblem
-from jaxscale.infer.starts import first_starts
-from jaxscale.laws.breaks.bnsl import BrokenPowerLaw
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.objectives import Model, Pooled, gaussian
+from jaxscale.core.runs import Runs
+from jaxscale.infer.search.problem import FitProblem
+from jaxscale.infer.search.starts import first_starts
+from jaxscale.laws.breaks.caballero2023 import BrokenPowerLaw
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.objectives import Model, gaussian
 from jaxscale.solve.problem import split
 
 GROUPS = ("c4", "rpj", "rw")

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxscale import Ensemble
 from jaxscale.core.law import AbstractLaw
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
 BUDGETS = np.array([1e21, 1e24])
 # log C is log loss over its slope, gamma (L - E) / L, which is above 1e-2 here: 1e3 roundings of a loss of some eps.

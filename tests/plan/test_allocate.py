@@ -10,9 +10,9 @@ import pytest
 
 from jaxscale import BadInput, Bounds, Ensemble, Pooled, SixND, allocate, catalogue, flops_for, from_published
 from jaxscale.core.law import AbstractLaw
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.laws.loss.gadre import Gadre
-from jaxscale.laws.loss.kaplan import KaplanN
+from jaxscale.laws.loss.gadre2024 import Gadre
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.laws.loss.kaplan2020 import KaplanN
 
 CLOSED = ["Chinchilla", "Gadre", "KaplanND", "Nested"]
 

@@ -8,18 +8,20 @@ import jax
 import numpy as np
 import pytest
 
+from jaxscale.compose import Pooled
+from jaxscale.core.ensemble import Ensemble
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import replace
 from jaxscale.core.results import RESULTS
-from jaxscale.core.runs import Runs, predict
-from jaxscale.infer.bootstrap import bootstrap
-from jaxscale.infer.diagnosis import diagnose
-from jaxscale.infer.ensemble import Ensemble
-from jaxscale.infer.fit import Fit, fit
-from jaxscale.infer.posterior import Posterior
-from jaxscale.infer.problem import FitProblem
-from jaxscale.laws.loss.hestness import PowerLawWithFloor
-from jaxscale.objectives import Pooled, gaussian
+from jaxscale.core.runs import Runs
+from jaxscale.infer.fit.fit import Fit, fit
+from jaxscale.infer.posterior.diagnosis import diagnose
+from jaxscale.infer.posterior.posterior import Posterior
+from jaxscale.infer.resample.bootstrap import bootstrap
+from jaxscale.infer.search.problem import FitProblem
+from jaxscale.laws.loss.hestness2017 import PowerLawWithFloor
+from jaxscale.objectives import gaussian
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.solve.problem import split

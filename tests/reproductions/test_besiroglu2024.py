@@ -14,7 +14,7 @@ import pytest
 from scipy.optimize import minimize
 
 from jaxscale import Ensemble, Fit, Study, bootstrap, fit, from_published, load, log_huber, log_lad
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
 NAMES = ("E", "A", "B", "alpha", "beta")
 
@@ -138,7 +138,8 @@ def draws(fitted: Fit) -> Ensemble:
 @pytest.mark.x64
 def test_bootstrap_optima_against_scipy(study: Study, fitted: Fit, draws: Ensemble) -> None:
     """On 25 lanes, no value exceeds the best of ten BFGS starts by more than 1e-9."""
-    from jaxscale.infer.resample import Pairs, units
+    from jaxscale.infer.resample.schemes import Pairs
+    from jaxscale.infer.search.units import units
 
     assert draws.failed == 0
     drawn = units(fitted.problem.runs)

@@ -17,9 +17,10 @@ from scipy.optimize import curve_fit
 from scipy.stats import spearmanr
 
 from jaxscale import AbstractLaw, Fit, Study, fit, load
-from jaxscale.core.runs import Runs, predict
-from jaxscale.laws.architecture.bian import Bian
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.core.evaluate import predict
+from jaxscale.core.runs import Runs
+from jaxscale.laws.architecture.bian2025 import Bian
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.penalty import raw_least_squares
 
 type Beside = Callable[[str, object, object], None]

@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 from scipy.special import expit, logit
 
 from jaxscale import Fit, Study, fit
-from jaxscale.laws.data.bordt import Contamination, retained
+from jaxscale.laws.data.bordt2024 import Contamination, retained
 from jaxscale.objectives.penalty import raw_least_squares
 
 REPEATS = (4, 12, 32, 144)

@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 from jaxscale import AbstractLaw, Fit, fit, log_huber
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import from_published
-from jaxscale.core.runs import Runs, predict
-from jaxscale.laws.architecture.charles import DiLoCoLoss, DiLoCoLossAdditive, DiLoCoLossExponent, DiLoCoLossFloor
+from jaxscale.core.runs import Runs
+from jaxscale.laws.architecture.charles2025 import DiLoCoLoss, DiLoCoLossAdditive, DiLoCoLossExponent, DiLoCoLossFloor
 from jaxscale.objectives.penalty import least_squares
-from jaxscale.studies.tables import read_table
+from jaxscale.studies.tables.tables import read_table
 
 HELD_OUT = 2.4e9
 VOCABULARY = 32_000

@@ -13,8 +13,8 @@ import pytest
 from scipy.optimize import minimize
 
 from jaxscale import Study, fit, load, log_huber
-from jaxscale.infer.heldout import held_out
-from jaxscale.laws.architecture.chen import ParallelStreams
+from jaxscale.infer.backtest.heldout import held_out
+from jaxscale.laws.architecture.chen2025 import ParallelStreams
 
 # k and R2 as the paper is summarised.
 SUMMARY = {"pile": (0.33, 0.9987), "stack": (0.39, 0.9978)}

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from jaxscale import Study, fit
-from jaxscale.laws.loss.hestness import PowerLaw
+from jaxscale.laws.loss.hestness2017 import PowerLaw
 from jaxscale.objectives.penalty import least_squares
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from jaxscale import Fit, Study, fit, load
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import class_signature, from_published
-from jaxscale.core.runs import predict
-from jaxscale.laws.architecture.clark import RoutedLM
-from jaxscale.laws.loss.kaplan import KaplanN
+from jaxscale.laws.architecture.clark2022 import RoutedLM
+from jaxscale.laws.loss.kaplan2020 import KaplanN
 from jaxscale.objectives.penalty import least_squares
 
 RUNS = "is_final == 1 and routing_frequency == 0.5 and top_k == 1 and seed == 42"

@@ -22,8 +22,8 @@ from scipy.optimize import minimize_scalar
 
 from jaxscale import AbstractLaw, Study, fit, load, log_huber
 from jaxscale.core.law import from_published
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.laws.loss.farseer import Farseer
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.laws.loss.li2025 import Farseer
 
 type Beside = Callable[[str, object, object], None]
 

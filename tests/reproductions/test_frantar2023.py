@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from jaxscale import Runs, fit, from_published, log_huber
-from jaxscale.core.runs import predict
-from jaxscale.laws.precision.frantar import SparsePretraining
-from jaxscale.studies.tables import read_table
+from jaxscale.core.evaluate import predict
+from jaxscale.laws.precision.frantar2023 import SparsePretraining
+from jaxscale.studies.tables.tables import read_table
 
 Beside = Callable[[str, object, object], None]
 

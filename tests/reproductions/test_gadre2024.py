@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from jaxscale.core.runs import Runs
-from jaxscale.infer.fit import Fit, fit
-from jaxscale.infer.heldout import HeldOut, held_out
-from jaxscale.laws.downstream.gadre import GadreError
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.laws.loss.gadre import Gadre
+from jaxscale.infer.backtest.heldout import HeldOut, held_out
+from jaxscale.infer.fit.fit import Fit, fit
+from jaxscale.laws.downstream.gadre2024 import GadreError
+from jaxscale.laws.loss.gadre2024 import Gadre
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives.penalty import log_huber, raw_least_squares
 from jaxscale.studies.registry import load
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jaxscale.infer.fit import Fit, fit
-from jaxscale.laws.loss.gadre import Gadre
+from jaxscale.compose.pooled import Pooled
+from jaxscale.infer.fit.fit import Fit, fit
+from jaxscale.laws.loss.gadre2024 import Gadre
 from jaxscale.objectives.penalty import raw_least_squares
-from jaxscale.objectives.pooling import Pooled
 from jaxscale.studies.registry import load
 from jaxscale.studies.study import Study
 

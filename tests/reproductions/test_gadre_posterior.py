@@ -32,9 +32,9 @@ import pytest
 from scipy.stats import chi2
 
 from jaxscale import Pooled, Posterior, Runs, Study, from_published, load, sample, signature, student_t
-from jaxscale.infer import convergence
-from jaxscale.infer.predictive import log_likelihood
-from jaxscale.laws.loss.gadre import Gadre
+from jaxscale.infer.posterior import convergence
+from jaxscale.infer.posterior.predictive import log_likelihood
+from jaxscale.laws.loss.gadre2024 import Gadre
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from jaxscale import Study, fit
-from jaxscale.laws.data.goyal import DataFiltering
+from jaxscale.laws.data.goyal2024 import DataFiltering
 from jaxscale.objectives.penalty import raw_least_squares
 
 PUBLISHED = DataFiltering.published["tmars_imagenet"].values

@@ -13,7 +13,7 @@ from scipy import stats
 
 from jaxscale import Study, fit, load
 from jaxscale.core.runs import Runs
-from jaxscale.laws.loss.guo import ComputeOnly
+from jaxscale.laws.loss.guo2024 import ComputeOnly
 from jaxscale.objectives.penalty import raw_least_squares
 
 

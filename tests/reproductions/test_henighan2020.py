@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from jaxscale.core.law import from_published
-from jaxscale.laws.loss.henighan import HenighanC, HenighanN
-from jaxscale.laws.loss.henighan_image import HenighanImage
-from jaxscale.laws.optimum.henighan import HenighanOptimalSize
+from jaxscale.laws.loss.henighan2020 import HenighanC, HenighanN
+from jaxscale.laws.loss.henighan2020_image import HenighanImage
+from jaxscale.laws.optimum.henighan2020 import HenighanOptimalSize
 
 PFD = 8.64e19
 TOKENS = {"image_8x8": 192, "image_16x16": 768, "image_32x32": 3072, "image_vq_16x16": 256, "image_vq_32x32": 1024}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import pytest
 
-from jaxscale.laws.data.hernandez import RepeatedShare
+from jaxscale.laws.data.hernandez2022 import RepeatedShare
 
 
 def test_headline(beside: Callable[[str, object, object], None]) -> None:

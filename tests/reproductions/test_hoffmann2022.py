@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from jaxscale.core.law import from_published
-from jaxscale.infer import Envelope, Hull, IsoFlop, frontier
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.plan.frontier import frontier
+from jaxscale.plan.frontier.frontier import Envelope, Hull, IsoFlop
 from jaxscale.studies import load
 
 BUDGETS = (6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21)

@@ -20,7 +20,7 @@ import pytest
 from scipy.optimize import nnls
 
 from jaxscale import Study, fit, load
-from jaxscale.laws.loss.inbar import StepTime
+from jaxscale.laws.loss.inbar2024 import StepTime
 from jaxscale.objectives.penalty import raw_least_squares
 
 TOKENS_PER_STEP = 2.0**22

@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.runs import Runs, predict
-from jaxscale.infer.fit import fit
-from jaxscale.laws.loss.chinchilla import Chinchilla
-from jaxscale.laws.loss.jin import AverageSize
+from jaxscale.core.runs import Runs
+from jaxscale.infer.fit.fit import fit
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
+from jaxscale.laws.loss.jin2025 import AverageSize
 from jaxscale.objectives.penalty import log_huber
 
 NOISE = 0.003

@@ -12,9 +12,9 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from jaxscale.core.law import from_published
-from jaxscale.laws.loss.kaplan import KaplanC, KaplanD, KaplanND, KaplanNS
-from jaxscale.laws.loss.su import SuNSB
-from jaxscale.laws.optimum.kaplan import KaplanCriticalBatch
+from jaxscale.laws.loss.kaplan2020 import KaplanC, KaplanD, KaplanND, KaplanNS
+from jaxscale.laws.loss.su2024 import SuNSB
+from jaxscale.laws.optimum.kaplan2020 import KaplanCriticalBatch
 
 PFD = 8.64e19
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from jaxscale.laws.architecture.krajewski import FineGrainedMoE, active_parameters, training_flops
+from jaxscale.laws.architecture.krajewski2024 import FineGrainedMoE, active_parameters, training_flops
 
 # Active parameters, D, G, FLOP, loss.
 TABLE = (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import pytest
 
-from jaxscale.laws.precision.kumar import PostTrainingPrecision, PrecisionTraining
+from jaxscale.laws.precision.kumar2024 import PostTrainingPrecision, PrecisionTraining
 
 Beside = Callable[[str, object, object], None]
 NONE = (0.0, 0.0, 0.0)

@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 
 from jaxscale import AbstractLaw, Fit, Study, fit, load, log_huber
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import from_published, signature
-from jaxscale.core.runs import predict
-from jaxscale.laws.architecture.mcleish import WidthDepth, WidthDepthSize
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.architecture.mcleish2025 import WidthDepth, WidthDepthSize
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
 type Beside = Callable[[str, object, object], None]
 

@@ -14,7 +14,8 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from jaxscale.core.runs import Runs
-from jaxscale.infer import Hull, frontier
+from jaxscale.plan.frontier import frontier
+from jaxscale.plan.frontier.frontier import Hull
 from jaxscale.studies import load
 
 # Subset: filter, printed exponents of N and of D (None where not printed), whether their data are ours.

@@ -20,7 +20,7 @@ from jaxscale import AbstractLaw, Fit, Study, fit, load, log_huber, param, profi
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
-from jaxscale.laws.data.muennighoff import DataConstrained
+from jaxscale.laws.data.muennighoff2023 import DataConstrained
 
 STAGE_ONE = ("E", "A", "B", "alpha", "beta")
 NONE = 1e12  # an R* without decay: it moves N' and D' by 1e-8 at most

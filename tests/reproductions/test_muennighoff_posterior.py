@@ -26,7 +26,7 @@ from jaxscale import AbstractLaw, Fit, Posterior, Study, fit, huber_density, loa
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
-from jaxscale.laws.data.muennighoff import DataConstrained
+from jaxscale.laws.data.muennighoff2023 import DataConstrained
 from jaxscale.objectives.likelihood import Likelihood
 
 # The optima differ by digits that float32 does not resolve.

@@ -20,7 +20,7 @@ from scipy.optimize import least_squares
 
 from jaxscale import Fit, Study, fit
 from jaxscale.core.law import from_published
-from jaxscale.laws.loss.nezhurina import SaturatingCompute
+from jaxscale.laws.loss.nezhurina2025 import SaturatingCompute
 from jaxscale.objectives.penalty import raw_least_squares
 
 FAMILIES = ("clip", "mammut")

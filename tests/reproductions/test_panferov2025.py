@@ -21,9 +21,9 @@ from jaxscale import AbstractLaw, Runs, Study, fit, from_published, load, log_hu
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
-from jaxscale.core.runs import predict
+from jaxscale.core.evaluate import predict
 from jaxscale.laws.precision.gaussian_mse import best_scale, integer_levels
-from jaxscale.laws.precision.panferov import CompressedTraining
+from jaxscale.laws.precision.panferov2025 import CompressedTraining
 
 Beside = Callable[[str, object, object], None]
 BITS = (2, 3, 4, 8)

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from jaxscale.core.flops import CONVENTIONS, Transformer, gated_width
-from jaxscale.infer import Frontier, IsoFlop, frontier
-from jaxscale.laws.optimum.porian import PorianOptimalSize
+from jaxscale.laws.optimum.porian2024 import PorianOptimalSize
+from jaxscale.plan.frontier import frontier
+from jaxscale.plan.frontier.frontier import Frontier, IsoFlop
 from jaxscale.studies import Study, load
-from jaxscale.studies.tables import read_table
+from jaxscale.studies.tables.tables import read_table
 
 COLUMNS = ("dataset", "hparams", "warmup", "decay", "param_count", "loss_split")
 # Published set: setting, printed exponent, printed interval.

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 
 from jaxscale import AbstractLaw, Runs, catalogue, fit, from_published, least_squares, standard_errors
+from jaxscale.core.evaluate import predict
 from jaxscale.core.parametric import declared, replace, values
-from jaxscale.core.runs import predict
-from jaxscale.infer.covariance import determined
+from jaxscale.infer.local.covariance import determined
 
 pytestmark = [pytest.mark.slow, pytest.mark.x64]
 

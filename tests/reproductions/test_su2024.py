@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxscale.core.evaluate import predict
 from jaxscale.core.law import from_published
 from jaxscale.core.parametric import values
-from jaxscale.core.runs import Runs, predict
-from jaxscale.infer.fit import fit
-from jaxscale.laws.loss.su import SuNSB
+from jaxscale.core.runs import Runs
+from jaxscale.infer.fit.fit import fit
+from jaxscale.laws.loss.su2024 import SuNSB
 from jaxscale.objectives.penalty import log_huber
 
 TRUTH = from_published(SuNSB, "su2024")

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from jaxscale import Runs, fit, least_squares
+from jaxscale.core.evaluate import predict
 from jaxscale.core.parametric import values
-from jaxscale.core.runs import predict
-from jaxscale.infer.covariance import standard_errors
-from jaxscale.laws.precision.sun import CHANNEL, FloatingPointTraining
+from jaxscale.infer.local.covariance import standard_errors
+from jaxscale.laws.precision.sun2025 import CHANNEL, FloatingPointTraining
 
 Beside = Callable[[str, object, object], None]
 

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from jaxscale import Fit, Runs, fit, from_published, load
-from jaxscale.core.runs import predict
-from jaxscale.laws.architecture.tao import VocabularyByCompute, VocabularyBySize, VocabularyLoss, tabled_width
+from jaxscale.core.evaluate import predict
+from jaxscale.laws.architecture.tao2024 import VocabularyByCompute, VocabularyBySize, VocabularyLoss, tabled_width
 from jaxscale.objectives.penalty import raw_huber
 
 Beside = Callable[[str, object, object], None]

@@ -17,7 +17,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import least_squares
 
 from jaxscale import Study, fit, log_huber
-from jaxscale.laws.breaks.turner import CriticalDeposition
+from jaxscale.laws.breaks.turner2023 import CriticalDeposition
 
 DELTA = np.array([0.6, 0.3, 0.15, 0.08, 0.04, 0.02, 0.01, 0.006, 0.004])
 EFFICIENCY = np.array([2.90e-1, 1.47e-1, 5.47e-2, 1.61e-2, 2.68e-3, 2.51e-4, 1.03e-5, 4.89e-7, 2.31e-8])

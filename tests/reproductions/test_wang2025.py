@@ -13,7 +13,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from jaxscale import Pooled, Study, fit
-from jaxscale.laws.architecture.wang import PatchSize
+from jaxscale.laws.architecture.wang2025 import PatchSize
 from jaxscale.objectives.penalty import raw_least_squares
 
 SIDES = (224, 128, 64)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxscale.core.parametric import values
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.solve.chart import Charted, chart_at, whitener
 from jaxscale.solve.problem import evaluate, split
 

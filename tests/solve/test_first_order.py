@@ -10,8 +10,8 @@ import pytest
 
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs
-from jaxscale.infer.fit import fit
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.infer.fit.fit import fit
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.solve.batch import minimise
 from jaxscale.solve.chart import Charted, chart_at
 from jaxscale.solve.first_order import LBFGS, Adam, Optax

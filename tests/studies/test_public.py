@@ -15,7 +15,7 @@ from jaxscale.studies import BadInput, datasets, load
 from jaxscale.studies.dataset import Dataset, SourceFile
 from jaxscale.studies.fetch import fetch
 from jaxscale.studies.registry import tidy_table
-from jaxscale.studies.tables import read_table
+from jaxscale.studies.tables.tables import read_table
 
 READABLE = [slug for slug, data in datasets().items() if data.files]
 EXPECTED_ROWS = {

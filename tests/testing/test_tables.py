@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from jaxscale import BadInput, fit
-from jaxscale.laws.loss.chinchilla import Chinchilla
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.studies import Study
 from jaxscale.testing.faults import FAULTS, wrong
 from jaxscale.testing.tables import Drawn, right

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies.budget import Budget
+from jaxscale.studies.tables.budget import Budget
 
 KINDS = {
     "csv": "csv",

@@ -5,11 +5,11 @@ import io
 import re
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies.budget import Budget
-from jaxscale.studies.columns import OwnersTable
 from jaxscale.studies.formats import grid
 from jaxscale.studies.formats.encodings import text_of
-from jaxscale.studies.numerals import kind_of
+from jaxscale.studies.tables.budget import Budget
+from jaxscale.studies.tables.columns import OwnersTable
+from jaxscale.studies.tables.numerals import kind_of
 
 _SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies.budget import Budget
-from jaxscale.studies.columns import OwnersTable
 from jaxscale.studies.formats import grid
+from jaxscale.studies.tables.budget import Budget
+from jaxscale.studies.tables.columns import OwnersTable
 
 _PIECE = 1 << 20
 _SETTING = 16  # cells that a tag of styles and settings, which become objects, weighs as much as

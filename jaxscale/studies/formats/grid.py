@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies.columns import OwnersTable, objects, retyped
-from jaxscale.studies.frames import once
-from jaxscale.studies.numerals import is_missing, kind_of, plainly
+from jaxscale.studies.tables.columns import OwnersTable, objects, retyped
+from jaxscale.studies.tables.frames import once
+from jaxscale.studies.tables.numerals import is_missing, kind_of, plainly
 from jaxscale.studies.units import is_unit
 
 type Rows = Sequence[Sequence[str]]

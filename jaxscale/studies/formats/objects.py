@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies.budget import CELL, Budget
-from jaxscale.studies.columns import OwnersTable, brief, from_columns, from_rows
 from jaxscale.studies.formats.encodings import text_of
+from jaxscale.studies.tables.budget import CELL, Budget
+from jaxscale.studies.tables.columns import OwnersTable, brief, from_columns, from_rows
 
 _OBJECT = 3 * CELL  # bytes of a small dict
 _DIGITS = 400  # of a whole number; a float ends at 309

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
-from jaxscale.studies.budget import Budget
-from jaxscale.studies.columns import OwnersTable, column_of
-from jaxscale.studies.frames import once
+from jaxscale.studies.tables.budget import Budget
+from jaxscale.studies.tables.columns import OwnersTable, column_of
+from jaxscale.studies.tables.frames import once
 
 _ROWS = 65_536  # decoded at a time
 

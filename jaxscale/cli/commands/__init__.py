@@ -1,0 +1,1 @@
+"""One command of `jaxscale` in each module."""

@@ -1,0 +1,96 @@
+"""`jaxscale report`: what `forecast` finds, as one HTML page with its charts and its fit card."""
+
+from typing import Annotated, Any
+
+import typer
+
+from jaxscale.cli import options
+from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+
+
+@answers
+def report(
+    file: options.Table,
+    map: options.Map = None,
+    where: options.Where = None,
+    train: Annotated[str | None, typer.Option(help='Fit these rows, as in "flops < 1e20"; default: all.')] = None,
+    test: Annotated[str | None, typer.Option(help='Score the forecast on these rows, as in "flops >= 1e20".')] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(help="A point to forecast, as in N=70e9,D=1.4e12; may be repeated.")
+    ] = None,
+    flops: Annotated[
+        str | None, typer.Option(help="Budget to divide, as in 1e24; without it and --at: ten times the largest run.")
+    ] = None,
+    laws: Annotated[
+        str | None, typer.Option(help="Names of laws to choose from; default: every law of loss in N and D.")
+    ] = None,
+    allow_far: Annotated[bool, typer.Option(help="Answer beyond two decades too.")] = False,
+    starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
+    run_id: options.RunId = None,
+    duplicates: options.Duplicates = None,
+    tokens_per_byte: options.PerByte = None,
+    tokens_per_character: options.PerCharacter = None,
+    max_table: options.MaxTable = None,
+    state: options.State = None,
+    out: Annotated[str, typer.Option(metavar="FILE", help="The page to write.")] = "report.html",
+    json: options.Json = None,
+) -> int:
+    """Write the forecast, its bands, the evidence and the fit card as one self-contained HTML page.
+
+    Exit status 1 where the chosen fit is not certified.
+    """
+    import jaxscale
+    from jaxscale.cli import inputs, output, targets
+    from jaxscale.cli.advice import spoken
+    from jaxscale.cli.clock import Clock
+    from jaxscale.cli.progress import waiting
+    from jaxscale.cli.reading import seed_of, whole
+    from jaxscale.execute.files import write
+    from jaxscale.report.card.card import forecast_card
+    from jaxscale.report.page import page
+    from jaxscale.report.views import answer
+
+    whole(str(starts), "--starts", least=0)
+    seed_of(str(seed))
+    targets.check(reads={"FILE": inputs.local(file)}, files={"--out": out, "--json": json})
+    points = inputs.points_of(at) if at else None
+    budget = inputs.positive(flops, "--flops", "FLOP")
+    study = inputs.study_of(
+        file,
+        map or (),
+        where,
+        state,
+        run_id=run_id,
+        max_table=max_table,
+        duplicates=duplicates,
+        tokens_per_byte=tokens_per_byte,
+        tokens_per_character=tokens_per_character,
+    )
+    models = inputs.forecasters(laws, study)
+    inputs.check_points(models, points)
+    fitted, held = inputs.parted(study, train, test)
+    if points is not None:
+        inputs.check_near(models, fitted, points, allow_far=allow_far)
+
+    shown = output.console(json, out)
+    with (
+        Clock() as clock,
+        waiting(f"forecasts of {len(models)} laws from inside {len(fitted)} runs (first it compiles)"),
+    ):
+        found = jaxscale.outlook(models, fitted, starts=starts, key=seed, seed=seed)
+        asked = None if points is None else found.at(points, allow_far=allow_far)
+        subject = page.subject_of(found, fitted, held=held, asked=asked, flops=budget, allow_far=allow_far)
+    record: dict[str, Any] = page.record(subject) | {"seconds": clock.seconds}
+    with waiting("drawing"):
+        card = forecast_card(found, fitted, held, record=record, seconds=clock.seconds, seed=seed)
+        rendered = page.render(subject, card, spoken)
+
+    with output.files_first() as put:
+        written = put(write, out, rendered) is not False
+        put(output.write_json, json, record)
+
+        output.say(shown, record["answer"])
+        output.notes(shown, "Read this first", answer.severe(subject))
+        output.notes(shown, "Written", [out] if written else [])
+    return GOOD if found.fit.certificate.certified else NOT_CERTIFIED

@@ -1,0 +1,68 @@
+"""How big a run is: its compute, the scale that cuts are made in, and its distance from other runs in decades."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxscale.core import quantities as q
+from jaxscale.core.errors import BadInput
+from jaxscale.core.flops import training_flops
+from jaxscale.core.law import AbstractLaw, Signature, signature
+from jaxscale.core.runs import Runs, Table
+
+type Scale = str | Callable[[Runs], Any]
+
+
+def scale_of(by: Scale, data: Runs | Table, runs: Runs, law: AbstractLaw) -> tuple[str, np.ndarray]:
+    """The scale's name and its value for every run."""
+    if callable(by):
+        x = np.asarray(by(runs), np.float64)
+        if x.shape != (runs.size,):
+            raise BadInput(f"held-out: expected `by` to give one number for each of {runs.size} runs, got {x.shape}")
+        return f"by {getattr(by, '__name__', 'a function')}", x
+    if by in runs.inputs:
+        return by, np.asarray(runs.inputs[by], np.float64)
+    found = None if isinstance(data, Runs) else _column(data, by, law)
+    if found is not None:
+        return by, found
+    training = compute(runs) if by == "C" else None
+    if training is not None:
+        return training
+    raise BadInput(f"held-out: expected `by` to be one of {list(runs.inputs)}, got {by!r}; map a column to {by}")
+
+
+def compute(runs: Runs) -> tuple[str, np.ndarray] | None:
+    """Compute by its name and its value for every run: C, or 6ND where there are N and D; None without either."""
+    inputs = {name: np.asarray(runs.inputs[name], np.float64) for name in ("C", "N", "D") if name in runs.inputs}
+    if "C" in inputs:
+        return "C", inputs["C"]
+    return ("6 N D", training_flops(inputs["N"], inputs["D"])) if {"N", "D"} <= set(inputs) else None
+
+
+def _column(data: Table, name: str, law: AbstractLaw) -> np.ndarray | None:
+    """A column of the table that the law does not use; None where the table has none."""
+    quantity = q.FLOPS if name == "C" else q.PURE
+    try:
+        found = data.runs(Signature({name: quantity}, signature(law).output))
+    except BadInput:
+        return None
+    return np.asarray(found.inputs[name], np.float64)
+
+
+def decades_beyond(runs: Runs, points: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Distance of points beyond the runs' ranges, in decades, of the input (or 6ND) that is furthest out."""
+    used = np.asarray(runs.weight) > 0
+    known = {name: np.asarray(column, np.float64)[used] for name, column in runs.inputs.items()}
+    asked = {name: np.asarray(points[name], np.float64) for name in known if name in points}
+    if {"N", "D"} <= set(asked):
+        known["6ND"] = training_flops(known["N"], known["D"])
+        asked["6ND"] = training_flops(asked["N"], asked["D"])
+    furthest = np.zeros(next(iter(asked.values())).shape if asked else 0)
+    for name, values in asked.items():
+        if np.min(known[name]) <= 0 or np.min(values) <= 0:
+            continue  # a share or a sparsity of zero has no decades
+        low, high = np.log10(known[name].min()), np.log10(known[name].max())
+        outside = np.maximum(np.log10(values) - high, low - np.log10(values))
+        furthest = np.maximum(furthest, outside)
+    return furthest

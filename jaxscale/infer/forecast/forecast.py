@@ -1,0 +1,79 @@
+"""`forecast`: what the law says about runs that were not made, how sure it is, and how far out they lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxscale.core.ensemble import Ensemble, ensemble_doubts, quantile_table
+from jaxscale.core.results import RESULTS
+from jaxscale.core.scale import decades_beyond
+from jaxscale.infer.fit.fit import Fit
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+FAR = 1.0  # decades beyond the data from which a forecast carries a warning
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Predictions at m points.
+
+    - `inputs`: by name, shape (m,).
+    - `point`: the fitted law's value, shape (m,).
+    - `quantiles`: of the ensemble, level -> (m,); None without an ensemble. They carry the parameters'
+      uncertainty only, not the noise of a run and not the doubt about the law's form.
+    - `decades`: how far each point lies beyond the fitted runs, in powers of ten of the input that is
+      furthest out (compute included where there are N and D); 0 inside.
+    - `doubts`: what the ensemble says against its own draws, such as a posterior's failed diagnostics.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    point: np.ndarray
+    quantiles: Mapping[str, np.ndarray] | None
+    decades: np.ndarray
+    failed: int
+    doubts: tuple[str, ...] = ()
+
+    def remarks(self) -> tuple[str, ...]:
+        """Warnings, as sentences."""
+        found = []
+        if self.decades.size and self.decades.max() > FAR:
+            found.append(
+                f"Extrapolation: the furthest point lies {self.decades.max():.1f} decades beyond the fitted runs; the "
+                "intervals hold the parameters' uncertainty under this law only, and cover less the further out."
+            )
+        return (*found, *self.doubts)
+
+
+def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = None) -> Forecast:
+    """Predict at `inputs` (which broadcast; `group` is an index or a label for joint laws).
+
+    Raises `BadInput` on a missing or non-positive input.
+    """
+    points = fit.points(inputs)
+    extra = [name for name in inputs if name not in points]
+    said = (f"Not used: {', '.join(extra)}: no input of {type(fit.law).__name__}.",) if extra else ()
+    alone = Ensemble(jax.tree.map(lambda x: x[None], fit.law), jnp.zeros(1), jnp.zeros(1, jnp.int32), "point")
+    kept = None if ensemble is None else ensemble.ok()
+    quantiles = None
+    if kept is not None:
+        table = quantile_table(np.asarray(kept(**points)), LEVELS)
+        quantiles = {level: np.asarray(values) for level, values in table.items()}
+    return Forecast(
+        inputs=points,
+        point=np.asarray(alone(**points)[0]),
+        quantiles=quantiles,
+        decades=decades_beyond(fit.runs, points),
+        failed=0 if ensemble is None else ensemble.failed,
+        doubts=(*said, *ensemble_doubts(ensemble)),
+    )
+
+
+def no_intervals(fit: Fit) -> str:
+    """Why an answer of `fit` without an ensemble has no intervals, and what to do."""
+    if fit.certificate.code == RESULTS.exact:
+        return "No intervals: the residuals vanish, and runs without noise say nothing about an error."
+    return "No intervals: the fit holds no bootstrap; fit again with one: `bootstrap(fit, 4000)`."

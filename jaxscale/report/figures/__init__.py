@@ -1,0 +1,1 @@
+"""Figures: `plots` on paper (matplotlib), `charts` on the page (altair)."""

@@ -1,0 +1,1 @@
+"""Pages for a browser: the report of a forecast, the gallery of laws."""

@@ -1,0 +1,1 @@
+"""Files of results: written whole, checked before anything of them is believed."""

@@ -1,0 +1,1 @@
+"""Text and records of results: what the command line prints."""
