@@ -118,7 +118,7 @@ def from_published[L: AbstractLaw](cls: type[L], name: str, **given: float | tup
 
 def without_value(law: AbstractLaw) -> tuple[str, ...]:
     """Names of the parameters of which `law` has no value (NaN); none of a traced law."""
-    return tuple(d.name for d in declared(law) if _known(d.value) and bool(jnp.all(jnp.isnan(d.value))))
+    return tuple(d.name for d in declared(law) if _known(d.value) and d.value.size and bool(jnp.all(jnp.isnan(d.value))))
 
 
 def require_values(law: AbstractLaw) -> None:

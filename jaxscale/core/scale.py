@@ -1,6 +1,6 @@
 """How big a run is: its compute, the scale that cuts are made in, and its distance from other runs in decades."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,19 @@ from jaxscale.core.flops import training_flops
 from jaxscale.core.law import AbstractLaw, Signature, signature
 from jaxscale.core.runs import Runs, Table
 
-type Scale = str | Callable[[Runs], Any]
+type Scale = str | Callable[[Runs], Any] | None
+"""A column by its name (`C` is 6ND where there is none), a function of the runs; None: see `size`."""
 
 
 def scale_of(by: Scale, data: Runs | Table, runs: Runs, law: AbstractLaw) -> tuple[str, np.ndarray]:
     """The scale's name and its value for every run."""
+    if by is None:
+        # Compute may be a column of the table that no law takes.
+        known = None if isinstance(data, Runs) else _column(data, "C", law)
+        found = size(runs) if known is None else ("C", known)
+        if found is None:
+            raise BadInput(f"held-out: expected an input that grows, got {list(runs.inputs)}; say along what: `by=...`")
+        return found
     if callable(by):
         x = np.asarray(by(runs), np.float64)
         if x.shape != (runs.size,):
@@ -40,6 +48,17 @@ def compute(runs: Runs) -> tuple[str, np.ndarray] | None:
     return ("6 N D", training_flops(inputs["N"], inputs["D"])) if {"N", "D"} <= set(inputs) else None
 
 
+def size(runs: Runs) -> tuple[str, np.ndarray] | None:
+    """How large each run is, by name and value: its compute; else the input that spans most decades; None without."""
+    if (known := compute(runs)) is not None:
+        return known
+    used = np.asarray(runs.weight) > 0
+    columns = {name: np.asarray(x, np.float64) for name, x in runs.inputs.items()}
+    spans = {name: np.ptp(np.log10(x[used])) for name, x in columns.items() if used.any() and np.all(x[used] > 0)}
+    widest = max(spans, key=lambda name: spans[name], default=None)
+    return None if widest is None or spans[widest] == 0 else (widest, columns[widest])
+
+
 def _column(data: Table, name: str, law: AbstractLaw) -> np.ndarray | None:
     """A column of the table that the law does not use; None where the table has none."""
     quantity = q.FLOPS if name == "C" else q.PURE
@@ -48,6 +67,20 @@ def _column(data: Table, name: str, law: AbstractLaw) -> np.ndarray | None:
     except BadInput:
         return None
     return np.asarray(found.inputs[name], np.float64)
+
+
+def scales(inputs: Mapping[str, Any], names: Sequence[str], xp: Any = np) -> Any:
+    """log10 of how large runs are in each direction, shape (..., d) for d `names` of inputs of one shape.
+
+    Compute (6ND) and D/N stand for N and D where both are named, as laws miss along these; the others for themselves.
+    `xp`: NumPy, or `jax.numpy` for traced inputs.
+    """
+    found = []
+    if {"N", "D"} <= set(names):
+        N, D = inputs["N"], inputs["D"]
+        found = [xp.log10(training_flops(N, D)), xp.log10(D / N)]
+        names = [name for name in names if name not in ("N", "D")]
+    return xp.stack([*found, *(xp.log10(inputs[name]) for name in names)], axis=-1)
 
 
 def decades_beyond(runs: Runs, points: Mapping[str, np.ndarray]) -> np.ndarray:

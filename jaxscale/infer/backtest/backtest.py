@@ -23,10 +23,11 @@ from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table
+from jaxscale.core.scale import Scale
 from jaxscale.infer.backtest.guard import along_compute, log_slopes, unbounded
 from jaxscale.infer.backtest.noise import RunNoise, log_density, noise_of
 from jaxscale.infer.backtest.splits import Parts, parted
-from jaxscale.infer.correction.correction import Correction, correctable, correction
+from jaxscale.infer.correction.correction import Correction, correctable, corrected, correction
 from jaxscale.infer.fit.fit import Fit, fit
 from jaxscale.infer.local.linearised import at_runs, linear, tangent
 from jaxscale.infer.resample.bootstrap import bootstrap
@@ -51,7 +52,8 @@ class Origins:
       without scale.
     - `wild`: scored runs at which the law's exponents leave the bounds of its fitted runs (`exponents`), (K, m, n).
     - `code`: how each refit ended, a `RESULTS` code, shape (K, m); `singular` too where a part has too few runs.
-    - `corrections`: what a law leaves out, by the labels of those that forecast with it.
+    - `corrections`: what a law leaves out, by the labels of those that forecast with it; `law` is both.
+    - `alone`: the labels of their laws alone.
     """
 
     fits: Mapping[str, Fit]
@@ -62,6 +64,7 @@ class Origins:
     wild: np.ndarray
     code: np.ndarray
     corrections: Mapping[str, Correction] = field(default_factory=dict)
+    alone: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -69,13 +72,18 @@ class Origins:
 
     def law_of(self, label: str) -> str:
         """The label of the law alone."""
-        return label.removesuffix(_BESIDE) if label in self.corrections else label
+        return self.alone.get(label, label)
 
     def correction_at(self, label: str, points: Mapping[str, np.ndarray]) -> np.ndarray:
         """What `label` adds to the log of its law at m points, shape (m,); zero for a law alone."""
         if label not in self.corrections:
             return np.zeros(len(next(iter(points.values()))))
         return self.corrections[label].at(linear(self.fits[label], points))
+
+    def law(self, label: str) -> AbstractLaw:
+        """What forecasts under `label`: the fitted law, or one with its correction (`Corrected`)."""
+        fitted, beside = self.fits[label], self.corrections.get(label)
+        return fitted.law if beside is None else corrected(fitted, beside)
 
     def log_residuals(self, label: str) -> np.ndarray:
         """log observed - log predicted of every run, shape (n,)."""
@@ -135,7 +143,7 @@ def crossvalidate(
     data: Runs | Table,
     objective: AbstractObjective | None = None,
     *,
-    by: str = "C",
+    by: Scale = None,
     cuts: Annotated[int, many(1, like="8")] | Iterable[float] = 8,
     resamples: Annotated[int, many(0)] = 0,
     discrepancy: bool = False,
@@ -147,11 +155,12 @@ def crossvalidate(
     **Arguments:**
 
     - `objective`: default `log_huber(1e-3)`, as in `fit`.
-    - `by`: what grows from origin to origin: `C` (compute; 6ND where there is no such column) or the name of another
-      column such as `N`. Or `group` or `cluster`: each data set, or each independent unit, is left out in turn.
+    - `by`: what grows from origin to origin: the name of a column, `C` being compute (6ND where there is no such
+      column), or a function from `Runs` to one number per run. Default: compute; where it is not known, the input that
+      spans most decades. Or `group` or `cluster`: each data set, or each independent unit, is left out in turn.
     - `cuts`: how many origins, spread evenly over the ranks of the scale; or their values.
     - `resamples`: Bayesian bootstraps of every refit (Rubin 1981), for the parameters' share of a miss.
-    - `discrepancy`: score every law of N and D a second time, as "NAME + discrepancy", with what it leaves out
+    - `discrepancy`: score every law a second time, as "NAME + discrepancy", with what it leaves out
       (`correction`), which every origin learns from its own runs; where the likelihood is one of log residuals.
     - `options`: those of `fit`.
 
@@ -167,15 +176,17 @@ def crossvalidate(
     key = jax.random.key(key) if isinstance(key, int) else key
     fits = {label: fit(law, data, objective, **options) for label, law in laws.items()}
     parts = parted(by, cuts, data, fits)
-    twice = [label for label, fitted in fits.items() if discrepancy and correctable(fitted)]
-    found = {label: _refits(f, parts, resamples, key, label in twice, options) for label, f in fits.items()}
-    corrections = {}
-    for label in twice:
+    along = {label: correctable(fitted) if discrepancy else () for label, fitted in fits.items()}
+    found = {label: _refits(f, parts, resamples, key, along[label], options) for label, f in fits.items()}
+    corrections, alone = {}, {}
+    for label, names in along.items():
+        if not names:
+            continue
         name = label + _BESIDE
-        fits[name], corrections[name] = fits[label], correction(tangent(fits[label]))
+        fits[name], corrections[name], alone[name] = fits[label], correction(tangent(fits[label]), names), label
         found[name] = found[label]._replace(miss=found[label].miss - found[label].left)
     miss, spread, elasticity, wild, code, _ = (np.stack(x) for x in zip(*found.values(), strict=True))
-    return Origins(fits, parts, miss, spread, elasticity, wild, code, corrections)
+    return Origins(fits, parts, miss, spread, elasticity, wild, code, corrections, alone)
 
 
 class _Told(NamedTuple):
@@ -196,9 +207,9 @@ def _enough(fit: Fit, parts: Parts) -> np.ndarray:
 
 
 def _refits(
-    whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, corrected: bool, options: Mapping[str, Any]
+    whole: Fit, parts: Parts, resamples: int, key: PRNGKeyArray, along: tuple[str, ...], options: Mapping[str, Any]
 ) -> _Told:
-    """One law at every origin.
+    """One law at every origin, with its correction along the inputs `along` if any.
 
     Every part is a fit of its own, with its own starts and chart, in the programs of the whole: runs are left out by
     weight. What serves the whole as a chart or a start may not serve a quarter of it.
@@ -225,9 +236,9 @@ def _refits(
         wild[i] = scored & np.any(list(bent.values()), axis=0)
         elasticity[i] = np.where(scored, along_compute(known), np.nan)
         spread[i] = np.where(scored, 0.0, np.nan)
-        if corrected:
+        if along:
             here = at_runs(part)
-            left[i] = correction(tangent(part, here)).at(here)
+            left[i] = correction(tangent(part, here), along).at(here)
         if resamples:
             # From the part's optimum alone: from its other optima too, a spread would cost several times as much.
             alone = dataclasses.replace(part, alternatives=())

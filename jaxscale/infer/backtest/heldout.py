@@ -73,15 +73,15 @@ def held_out(
     objective: AbstractObjective | None = None,
     *,
     cut: float,
-    by: Scale = "C",
+    by: Scale = None,
     **options: Any,
 ) -> HeldOut:
     """Fit the runs with `by` < `cut`, score those with `by` >= `cut`.
 
     **Arguments:**
 
-    - `by`: name of a column; `C` is taken as 6ND where there is none but N and D are. Or a function from
-      `Runs` to one number per run.
+    - `by`: name of a column; `C` is taken as 6ND where there is none but N and D are. Or a function from `Runs` to one
+      number per run. Default: compute; where it is not known, the input that spans most decades.
     - `options`: those of `fit`.
 
     Several laws at several cuts: `crossvalidate`. Raises `BadInput` where a side of the cut is too small, or on an

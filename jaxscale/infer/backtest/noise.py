@@ -1,10 +1,11 @@
-r"""The noise of one run about its law, from the residuals of a fit: a Student-t whose scale may grow with compute.
+r"""The noise of one run about its law, from the residuals of a fit: a Student-t whose scale may grow with its size.
 
-$\log\sigma(C) = \log\sigma_0 + s (\log_{10} C - c_0)$, with s only where the residuals want it.
+$\log\sigma(C) = \log\sigma_0 + s (\log_{10} C - c_0)$, with s only where the residuals want it. C is the compute of a
+run, or what else its `size` is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from scipy.special import gammaln, stdtrit
 
 from jaxscale.core.runs import Runs
-from jaxscale.core.scale import compute
+from jaxscale.core.scale import compute, size
 
 DF = 5.0  # of the Student-t: losses have heavier tails than a normal, from runs that went a little wrong
 _SLOPE = 0.7  # prior standard deviation of s, in e-folds per decade of compute
@@ -24,9 +25,10 @@ _WANTED = 2.0  # posterior standard deviations from zero at which a slope counts
 class RunNoise:
     """Scale of log residuals, relative.
 
-    - `scale`: at compute `centre` (log10 FLOP); everywhere, where `slope` is 0.
-    - `slope`: e-folds per decade of compute.
-    - `low`, `high`: log10 of the least and the largest compute that was fitted; beyond, the scale is that of the edge.
+    - `scale`: at `centre` (log10 of a run's size); everywhere, where `slope` is 0.
+    - `slope`: e-folds per decade of size.
+    - `low`, `high`: log10 of the least and the largest size that was fitted; beyond, the scale is that of the edge.
+    - `along`: what the size is, by name.
     """
 
     scale: float
@@ -34,10 +36,11 @@ class RunNoise:
     centre: float = 0.0
     low: float = -np.inf
     high: float = np.inf
+    along: str = "C"
 
-    def at(self, log10_compute: np.ndarray) -> np.ndarray:
-        """The scale at each compute; shape as given."""
-        away = np.clip(log10_compute, self.low, self.high) - self.centre
+    def at(self, log10_size: np.ndarray) -> np.ndarray:
+        """The scale at each size; shape as given."""
+        away = np.clip(log10_size, self.low, self.high) - self.centre
         return self.scale * np.exp(self.slope * (away if self.slope else np.zeros_like(away)))
 
 
@@ -55,20 +58,23 @@ def log_density(t: np.ndarray) -> np.ndarray:
 def noise_of(runs: Runs, residual: np.ndarray, freedom: float) -> RunNoise:
     """The noise of one of n runs, from the log residuals (n,) of what was fitted to them with `freedom` parameters."""
     used = np.asarray(runs.weight) > 0
-    scale = compute(runs)
-    logs = None if scale is None else np.log10(scale[1][used])
-    return run_noise(residual[used], logs, freedom)
+    known = size(runs)
+    if known is None:
+        return run_noise(residual[used], None, freedom)
+    return replace(run_noise(residual[used], np.log10(known[1][used]), freedom), along=known[0])
 
 
 def noise_at(noise: RunNoise, points: Mapping[str, Any]) -> np.ndarray:
-    """The scale of a run's noise at points (m,), by their compute where they have one."""
+    """The scale of a run's noise at points (m,), by their size where it is known."""
     inputs = {name: np.asarray(x, np.float64) for name, x in points.items() if name != "group"}
     target = np.ones(len(next(iter(points.values()))))
-    here = compute(Runs.of(inputs, target))
-    return np.broadcast_to(noise.at(np.zeros_like(target) if here is None else np.log10(here[1])), target.shape)
+    here = inputs.get(noise.along)
+    if here is None and (known := compute(Runs.of(inputs, target))) is not None:
+        here = known[1]
+    return np.broadcast_to(noise.at(np.zeros_like(target) if here is None else np.log10(here)), target.shape)
 
 
-def run_noise(residual: np.ndarray, log10_compute: np.ndarray | None, parameters: float) -> RunNoise:
+def run_noise(residual: np.ndarray, log10_size: np.ndarray | None, parameters: float) -> RunNoise:
     """The noise that log residuals (n,) of a fit with `parameters` free parameters show.
 
     Residuals of a fit are smaller than the noise: their scale is raised by the square root of n / (n - parameters).
@@ -79,16 +85,16 @@ def run_noise(residual: np.ndarray, log10_compute: np.ndarray | None, parameters
     raised = np.sqrt(n / max(n - parameters, 1))
     start = np.log(max(1.3760 * float(np.median(np.abs(residual))), 1e-12))  # 1 / the t's own median size
     flat = minimize(partial(_minus_log, residual, np.zeros(n)), [start], method="Nelder-Mead", options=_FINE).x
-    if log10_compute is None or np.ptp(log10_compute) == 0:
+    if log10_size is None or np.ptp(log10_size) == 0:
         return RunNoise(float(np.exp(flat[0])) * raised)
-    centre = float(np.mean(log10_compute))
-    away = log10_compute - centre
+    centre = float(np.mean(log10_size))
+    away = log10_size - centre
     cost = partial(_minus_log, residual, away)
     found = minimize(cost, [flat[0], 0.0], method="Nelder-Mead", options=_FINE)
     slope, step = float(found.x[1]), 1e-3
     aside = np.array([0.0, step])
     curvature = (cost(found.x + aside) + cost(found.x - aside) - 2 * cost(found.x)) / step**2
-    low, high = float(np.min(log10_compute)), float(np.max(log10_compute))
+    low, high = float(np.min(log10_size)), float(np.max(log10_size))
     if slope**2 * curvature < _WANTED**2:
         return RunNoise(float(np.exp(flat[0])) * raised, 0.0, centre, low, high)
     return RunNoise(float(np.exp(found.x[0])) * raised, slope, centre, low, high)

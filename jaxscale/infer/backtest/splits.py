@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.runs import Runs, Table
-from jaxscale.core.scale import decades_beyond, scale_of
+from jaxscale.core.scale import Scale, decades_beyond, scale_of
 from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.search.units import units
 
@@ -42,11 +42,11 @@ class Parts:
         return self.units / np.mean(self.units)
 
 
-def parted(by: str, cuts: int | Iterable[float], data: Runs | Table, fits: Mapping[str, Fit]) -> Parts:
+def parted(by: Scale, cuts: int | Iterable[float], data: Runs | Table, fits: Mapping[str, Fit]) -> Parts:
     """Origins in the scale `by`, at `cuts` ranks or at given values; or each `group` or `cluster` left out in turn."""
     first = next(iter(fits.values()))
     used = np.asarray(first.runs.weight) > 0
-    if by in ("group", "cluster"):
+    if isinstance(by, str) and by in ("group", "cluster"):
         labels, fitted, scored = _left_out(by, first, used)
     else:
         labels, fitted, scored = _origins(*_scale(by, data, fits), cuts, np.asarray(first.runs.cluster), used)
@@ -98,14 +98,15 @@ def _origins(
     return tuple(f"{scale} < {cut:.3g}" for cut in at), fitted, scored
 
 
-def _scale(by: str, data: Runs | Table, fits: Mapping[str, Fit]) -> tuple[str, np.ndarray]:
-    """The scale by the first law whose inputs know it."""
+def _scale(by: Scale, data: Runs | Table, fits: Mapping[str, Fit]) -> tuple[str, np.ndarray]:
+    """The scale by the first law whose inputs know it; where none is asked for, compute before anything else."""
     why = ""
-    for f in fits.values():
-        try:
-            return scale_of(by, data, f.runs, f.law)
-        except BadInput as refusal:
-            why = str(refusal).partition(": ")[2]
+    for wanted in ("C", None) if by is None else (by,):
+        for f in fits.values():
+            try:
+                return scale_of(wanted, data, f.runs, f.law)
+            except BadInput as refusal:
+                why = str(refusal).partition(": ")[2]
     raise BadInput(f"crossvalidate: {why}")
 
 

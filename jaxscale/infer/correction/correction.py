@@ -12,13 +12,17 @@ factorisation (Harbrecht, Peters & Schneider 2012) finds the places that carry i
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import eigh, solve_triangular
 
+from jaxscale.compose.corrected import Corrected
 from jaxscale.core.law import signature
+from jaxscale.core.parametric import values
 from jaxscale.infer.correction.kernel import AMPLITUDE, coordinates, correlation, length_grid, log_prior
 from jaxscale.infer.fit.fit import Fit
-from jaxscale.infer.local.linearised import Linear, Tangent, one_scale
+from jaxscale.infer.local.linearised import Linear, Tangent, free_of, one_scale
 
 _AMPLITUDES = np.geomspace(1e-4, 1.0, 41)
 _LEFT = 1e-10  # of the variance, that the places of a factorisation leave unexplained at the runs
@@ -28,37 +32,48 @@ _NIL = 1e-5  # share of a pair of lengths below which it is left out
 
 @dataclass(frozen=True)
 class Correction:
-    """The log of observed over predicted that is expected at any N and D.
+    """The log of observed over predicted that is expected at any point, along d inputs of the law.
 
-    - `kernels`: for each pair of lengths in decades, the places (r, 2) that carry the process, and a weight of each.
+    - `names`: of these inputs.
+    - `kernels`: for each set of d lengths in decades, the places (r, d) that carry the process, and a weight of each.
     - `shift`: what of it the law's own parameters take up, (p,). `limit`: its largest size at the runs.
     - `freedom`: how many parameters it is worth: the trace of the map from residuals to their correction.
     """
 
-    kernels: Mapping[tuple[float, float], tuple[np.ndarray, np.ndarray]]
+    names: tuple[str, ...]
+    kernels: Mapping[tuple[float, ...], tuple[np.ndarray, np.ndarray]]
     shift: np.ndarray
     limit: float
     freedom: float
 
     def at(self, points: Linear) -> np.ndarray:
         """At m points of the law's tangent, shape (m,)."""
-        x = coordinates(points.inputs)
+        x = coordinates(points.inputs, self.names)
         told = [correlation(x, places, lengths) @ weight for lengths, (places, weight) in self.kernels.items()]
         return np.clip(np.sum(told, axis=0) - points.jacobian @ self.shift, -self.limit, self.limit)
 
 
-def correctable(fit: Fit) -> bool:
-    """Whether a fit's law has N and D and nothing else for inputs, and residuals on which a process can stand."""
-    return set(signature(fit.law).inputs) == {"N", "D"} and one_scale(fit)
+def correctable(fit: Fit) -> tuple[str, ...]:
+    """Inputs of a fit's law along which it can be corrected: those that are sizes; none where a process cannot stand.
+
+    It cannot on the data sets of a joint law, and not on residuals of several scales. An input that is nothing in a
+    run has no size there.
+    """
+    inputs = signature(fit.law).inputs
+    if "group" in inputs or not one_scale(fit):
+        return ()
+    used = np.asarray(fit.runs.weight) > 0
+    known = {name: np.asarray(fit.runs.inputs[name], np.float64)[used] for name in inputs}
+    return tuple(n for n, quantity in inputs.items() if quantity.positive and known[n].min() > 0)
 
 
-def correction(law: Tangent) -> Correction:
-    """What the runs of a law's tangent tell of its discrepancy."""
-    x, sd = coordinates(law.inputs), np.sqrt(law.variance)
+def correction(law: Tangent, names: tuple[str, ...] = ("N", "D")) -> Correction:
+    """What the runs of a law's tangent tell of its discrepancy along `names`."""
+    x, sd = coordinates(law.inputs, names), np.sqrt(law.variance)
     takes_up, _ = law.refit(np.ones(len(law.rows)))
     residual = law.residual / sd
     found, evidence, worth = [], [], []
-    for lengths, prior in length_grid():
+    for lengths, prior in length_grid(x.shape[1]):
         factor, places = _factor(x, lengths)
         taken = takes_up @ factor
         design = (factor - law.jacobian @ taken) / sd[:, None]
@@ -80,11 +95,28 @@ def correction(law: Tangent) -> Correction:
             kernels[lengths] = places, solve_triangular(root, mean, lower=True, trans=1)
             shift += taken @ mean
     freedom = float(np.sum(share * worth))
-    free = Correction(kernels, shift, np.inf, freedom)
-    return Correction(kernels, shift, float(np.max(np.abs(free.at(law)))), freedom)
+    free = Correction(names, kernels, shift, np.inf, freedom)
+    return Correction(names, kernels, shift, float(np.max(np.abs(free.at(law)))), freedom)
 
 
-def _factor(x: np.ndarray, lengths: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def corrected(fit: Fit, found: Correction) -> Corrected:
+    """The fitted law with its correction, as a law."""
+    free = free_of(fit)
+    z = free.vector()
+    _, moved = jax.jvp(free.tree, (z,), (jnp.asarray(found.shift, z.dtype),))
+    kernels, none = found.kernels, np.zeros((0, len(found.names)))
+    return Corrected(
+        fit.law,
+        found.names,
+        shift=values(moved),
+        places=np.concatenate([none, *(places for places, _ in kernels.values())]),
+        lengths=np.concatenate([none, *(np.tile(lengths, (len(w), 1)) for lengths, (_, w) in kernels.items())]),
+        weight=np.concatenate([none[:, 0], *(w for _, w in kernels.values())]),
+        limit=found.limit,
+    )
+
+
+def _factor(x: np.ndarray, lengths: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The correlation of n coordinates as `factor @ factor.T`, (n, r), and the rows of its r places.
 
     Rows of the places are a lower triangle, in the order in which they were found.

@@ -42,7 +42,7 @@ class Discrepancy:
     """
 
     amplitude: LogNormal
-    lengths: tuple[float, float]
+    lengths: tuple[float, ...]
     misses: int
     origins: int
 
@@ -59,7 +59,7 @@ class Basis:
     """
 
     law: Tangent
-    lengths: tuple[float, float]
+    lengths: tuple[float, ...]
     directions: np.ndarray
     strength: np.ndarray
 
@@ -76,7 +76,7 @@ class Basis:
         return same, axes * np.sqrt(np.maximum(variance, 0))
 
 
-def basis(law: Tangent, lengths: tuple[float, float]) -> Basis:
+def basis(law: Tangent, lengths: tuple[float, ...]) -> Basis:
     """Of the process at the runs of a law's tangent."""
     noise = np.sqrt(law.variance)
     strength, directions = eigh(_orthogonal(law, lengths) / noise[:, None] / noise)
@@ -84,7 +84,7 @@ def basis(law: Tangent, lengths: tuple[float, float]) -> Basis:
     return Basis(law, lengths, directions[:, kept], strength[kept])
 
 
-def _orthogonal(law: Tangent, lengths: tuple[float, float], *more: Linear) -> np.ndarray:
+def _orthogonal(law: Tangent, lengths: tuple[float, ...], *more: Linear) -> np.ndarray:
     """Covariance of the process at the runs, then at `more` places, less what a refit of the law to it takes up."""
     places = (law, *more)
     x, jacobian = (np.concatenate(a) for a in zip(*((coordinates(p.inputs), p.jacobian) for p in places), strict=True))
@@ -142,7 +142,7 @@ def _looks(origins: Origins, label: str, law: Tangent) -> list[_Look]:
     return found
 
 
-def _density(looks: list[_Look], x: np.ndarray, lengths: tuple[float, float]) -> np.ndarray:
+def _density(looks: list[_Look], x: np.ndarray, lengths: tuple[float, ...]) -> np.ndarray:
     """Mean over origins of the log density of the misses, for every amplitude, up to a constant."""
     total, shape = np.zeros(len(_AMPLITUDES)), correlation(x, x, lengths)
     for look in looks:

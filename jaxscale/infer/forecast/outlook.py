@@ -24,7 +24,7 @@ from jaxscale.core.evaluate import at_points
 from jaxscale.core.law import AbstractLaw, signature
 from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.runs import Runs, Table
-from jaxscale.core.scale import decades_beyond
+from jaxscale.core.scale import Scale, decades_beyond
 from jaxscale.infer.backtest.backtest import Origins, crossvalidate, robust_spread
 from jaxscale.infer.backtest.guard import refuse_far, wild_at
 from jaxscale.infer.backtest.noise import RunNoise, noise_at
@@ -67,6 +67,11 @@ class Outlook:
     def fit(self) -> Fit:
         """The chosen law, fitted to all runs: without its correction, which `at` knows."""
         return self.origins.fits[self.chosen]
+
+    @property
+    def law(self) -> AbstractLaw:
+        """What forecasts, as a law that plans and predictions take: the chosen one, with its correction if any."""
+        return self.origins.law(self.chosen)
 
     @property
     def ensemble(self) -> Ensemble:
@@ -175,7 +180,7 @@ def outlook(
     data: Runs | Table,
     likelihood: Likelihood | None = None,
     *,
-    by: str = "C",
+    by: Scale = None,
     cuts: Annotated[int, many(1, like="8")] = 8,
     resamples: Annotated[int, many(1)] = _RESAMPLES,
     draws: Annotated[int, many(1)] = _DRAWS,

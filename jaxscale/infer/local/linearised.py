@@ -87,7 +87,7 @@ def tangent(fit: Fit, here: Linear | None = None) -> Tangent:
     known = fit.objective is likelihood and "objective.noise.sigma" not in fit.problem.split.free
     noise = float(likelihood.noise.sigma) if known else _scale(likelihood, left, freedom)
     variance = noise**2 / (_vote(likelihood, left / noise) * np.asarray(runs.weight, np.float64)[rows])
-    pull, hessian = (np.asarray(x, np.float64) for x in _prior(_free(fit)))
+    pull, hessian = (np.asarray(x, np.float64) for x in _prior(free_of(fit)))
     return Tangent(
         **vars(law), rows=rows, residual=residual, noise=noise, variance=variance, precision=-hessian, pull=pull
     )
@@ -108,7 +108,7 @@ def linear(fit: Fit, inputs: Mapping[str, np.ndarray]) -> Linear:
     """The fitted law at `inputs`, shape (n,) each, groups as indices."""
     dtype = fit.runs.target.dtype
     asked = {name: jnp.asarray(inputs[name], None if name == "group" else dtype) for name in signature(fit.law).inputs}
-    centre, jacobian = _logs(_free(fit), asked)
+    centre, jacobian = _logs(free_of(fit), asked)
     return Linear(inputs, np.asarray(centre, np.float64), np.asarray(jacobian, np.float64))
 
 
@@ -117,7 +117,7 @@ def likelihood_of(fit: Fit) -> Likelihood:
     return fit.objective if isinstance(fit.objective, Likelihood) else student_t()
 
 
-def _free(fit: Fit) -> Split:
+def free_of(fit: Fit) -> Split:
     """The law's free parameters as coordinates; those of the objective are not among them."""
     held = tuple(d.name for d in declared(fit.law) if d.name not in fit.problem.split.free)
     return replace(split(fit.law, held), size=fit.problem.split.size)

@@ -10,13 +10,15 @@ from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
 from jaxscale import BadInput, Fit, Runs, crossvalidate, gaussian, learn_discrepancy, log_huber, outlook, student_t
+from jaxscale.compose import Pooled
+from jaxscale.core.evaluate import at_points
 from jaxscale.infer.backtest.backtest import Origins
 from jaxscale.infer.correction import correction as module
 from jaxscale.infer.correction.correction import correctable, correction
 from jaxscale.infer.correction.kernel import AMPLITUDE, coordinates, length_grid
 from jaxscale.infer.forecast.calibration import BEYOND, CORRECTED
 from jaxscale.infer.local.linearised import Linear, Tangent, at_runs, linear
-from jaxscale.laws.loss.guo2024 import ComputeOnly
+from jaxscale.laws.architecture.chen2025 import ParallelStreams
 from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.laws.loss.kaplan2020 import KaplanND
 from jaxscale.objectives.residual import RawResidual
@@ -75,7 +77,7 @@ def test_it_is_never_larger_than_at_the_runs(law: Tangent, simulated_mode: Fit) 
 def test_freedom_is_the_trace_of_what_it_does_to_residuals(law: Tangent, monkeypatch: pytest.MonkeyPatch) -> None:
     """By moving every residual, at one amplitude and one pair of lengths, where the map is linear."""
     monkeypatch.setattr(module, "_AMPLITUDES", np.array([0.01]))
-    monkeypatch.setattr(module, "length_grid", lambda: (((1.3, 0.8), 0.0),))
+    monkeypatch.setattr(module, "length_grid", lambda d: (((1.3, 0.8), 0.0),))
     free = replace(correction(law), limit=np.inf).at(law)
     moved = 0.0
     for i in range(len(law.rows)):
@@ -153,10 +155,37 @@ def test_an_outlook_forecasts_with_it() -> None:
         learn_discrepancy(made.origins, made.chosen)
 
 
-def test_laws_of_other_inputs_stay_as_they_are(simulated_mode: Fit) -> None:
-    assert correctable(simulated_mode)
-    assert correctable(replace(simulated_mode, law=KaplanND()))
-    assert not correctable(replace(simulated_mode, law=ComputeOnly()))
+def test_the_corrected_law_is_the_outlook(found: Origins, eps: float) -> None:
+    """One law that says what law and correction say apart, at the runs and beyond."""
+    fitted, law = found.fits[BOTH[1]], found.law(BOTH[1])
+    at = {name: np.asarray(x) for name, x in fitted.runs.inputs.items()} if eps < 1e-10 else FAR
+    told = at_points(fitted.law, at) * np.exp(found.correction_at(BOTH[1], at))
+    # Weights of many kernels cancel: each is told to rounding, and their sum to that of the largest.
+    largest = max(float(np.max(np.abs(w))) for _, w in found.corrections[BOTH[1]].kernels.values())
+    np.testing.assert_allclose(at_points(law, at), told, rtol=100 * eps * max(1.0, largest))
+    assert found.law("Chinchilla") is fitted.law
+
+
+def test_streams_are_corrected_too() -> None:
+    """A law of N and P, which has no compute: origins go along N, and a wave along it is learnt."""
+    rng = np.random.default_rng(3)
+    N, P = np.repeat(np.geomspace(3e7, 3e11, 10), 6), np.tile(4.0 ** np.arange(6), 10)
+    truth = ParallelStreams()
+    wave = 0.01 * np.sin(3 * np.log10(P))
+    runs = Runs.of({"N": N, "P": P}, at_points(truth, {"N": N, "P": P}) * np.exp(wave + 5e-4 * rng.normal(size=60)))
+    both = crossvalidate({"streams": truth}, runs, student_t(), cuts=3, prior=True, discrepancy=True)
+    assert list(both.labels) == ["streams", "streams + discrepancy"]
+    assert all(label.startswith("N < ") for label in both.parts.labels)
+    alone, corrected = np.nanmean(np.abs(both.miss[:, -1]), axis=1)
+    assert alone > 0.002
+    assert corrected < alone / 2
+
+
+def test_laws_along_sizes_are_corrected(simulated_mode: Fit) -> None:
+    assert correctable(simulated_mode) == ("N", "D")
+    assert correctable(replace(simulated_mode, law=KaplanND())) == ("N", "D")
+    grouped = replace(simulated_mode, law=Pooled(Chinchilla(), ["E"], ("a", "b")))
+    assert not correctable(grouped)
     # A penalty says nothing of noise, and a Student-t of log residuals is taken; another likelihood says what it is.
     assert correctable(replace(simulated_mode, objective=log_huber(1e-3)))
     assert not correctable(replace(simulated_mode, objective=gaussian(residual=RawResidual())))
