@@ -118,7 +118,8 @@ def from_published[L: AbstractLaw](cls: type[L], name: str, **given: float | tup
 
 def without_value(law: AbstractLaw) -> tuple[str, ...]:
     """Names of the parameters of which `law` has no value (NaN); none of a traced law."""
-    return tuple(d.name for d in declared(law) if _known(d.value) and d.value.size and bool(jnp.all(jnp.isnan(d.value))))
+    known = [d for d in declared(law) if _known(d.value) and d.value.size]
+    return tuple(d.name for d in known if bool(jnp.all(jnp.isnan(d.value))))
 
 
 def require_values(law: AbstractLaw) -> None:
