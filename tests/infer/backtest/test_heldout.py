@@ -67,7 +67,7 @@ def test_what_cannot_be_cut_is_refused(line: Any, laws: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="expected runs on both sides of x = 99, got 60 below and 0"):
         held_out(law, line.runs, by="x", cut=99)
     with pytest.raises(BadInput, match=r"expected `by` to be one of \['x'\], got 'C'"):
-        held_out(law, line.runs, cut=1.0)
+        held_out(law, line.runs, by="C", cut=1.0)
     with pytest.raises(BadInput, match="one number for each of 60 runs"):
         held_out(law, line.runs, by=lambda _: np.zeros(3), cut=1.0)
     with pytest.raises(BadInput, match="expected at least 3 runs for 2 free parameters, got 2"):
