@@ -9,7 +9,8 @@ $H_c$ of H that its residuals hold:
 - `hessian`: $H^{-1}$ for a likelihood, times $n / (n - p)$ where it estimates a scale without priors; for a penalty,
   which has no scale of its own, $\frac{\sum_i w_i \psi_i^2 / (n - p)}{\overline{\psi'}} H^{-1}$ (Huber 1981, section
   7.6);
-- `wild`: of the first-order answer to the noise that `Wild` draws; for few units.
+- `wild`: of the first-order answer to every unit's own residuals corrected for leverage (CR2 of Bell & McCaffrey 2002),
+  with degrees of freedom of its own for every parameter (`unit_noise`); for few units.
 """
 
 from collections.abc import Iterator
@@ -28,8 +29,7 @@ from jaxscale.core.parametric import Declared, declared
 from jaxscale.core.results import RESULTS
 from jaxscale.core.supports import Positive, coordinates
 from jaxscale.infer.fit.fit import Fit
-from jaxscale.infer.resample.schemes import SHARE
-from jaxscale.infer.resample.unit_noise import unit_noise
+from jaxscale.infer.resample.unit_noise import scatter
 from jaxscale.infer.search.problem import FitProblem, Resample
 from jaxscale.infer.search.units import independent, units
 from jaxscale.objectives.likelihood import Likelihood
@@ -44,21 +44,21 @@ class Covariance(NamedTuple):
     """`matrix[i, j]` belongs to `names[i]` and `names[j]`; nan where the runs do not determine a parameter.
 
     `estimate` is in the matrix's scale; `positive` where it is a positive number, whose interval is one of logarithms.
-    `freedom` is that of Student's t; infinite, for a normal distribution, where a scale is known or priors are used.
+    `freedom[i]` is that of Student's t; infinite, for a normal distribution, where a scale is known or priors are used.
     """
 
     names: tuple[str, ...]
     matrix: np.ndarray
     estimate: np.ndarray
     positive: np.ndarray
-    freedom: float
+    freedom: np.ndarray
     kind: Kind
 
     def interval(self, level: float = 0.9) -> dict[str, tuple[float, float]]:
         """Central intervals by name, by quantiles of Student's t; nan where there is no standard error."""
         if not 0 < level < 1:
             raise BadInput(f"interval: expected a level between 0 and 1, got {level:g}; a usual one is 0.9")
-        reach = float(stdtrit(self.freedom, 0.5 + level / 2)) * np.sqrt(np.diag(self.matrix))
+        reach = stdtrit(self.freedom, 0.5 + level / 2) * np.sqrt(np.diag(self.matrix))
         found = {}
         for name, centre, half, positive in zip(self.names, self.estimate, reach, self.positive, strict=True):
             # The delta method of a logarithm: its standard error is the relative one.
@@ -112,7 +112,8 @@ def covariance(fit: Fit, kind: Kind | None = None, scale: Scale = "constrained")
     free = list(_free(fit.problem))
     estimate = np.concatenate([np.asarray(d.value, np.float64).reshape(-1) for d in free])
     positive = np.concatenate([np.full(d.value.size, isinstance(d.spec.support, Positive)) for d in free])
-    return Covariance(labels, matrix, estimate, positive, freedom, kind)
+    least = np.array([freedom[row != 0].min(initial=np.inf) for row in jacobian])
+    return Covariance(labels, matrix, estimate, positive, least, kind)
 
 
 def standard_errors(fit: Fit, kind: Kind | None = None) -> dict[str, np.ndarray]:
@@ -151,38 +152,35 @@ def determined(fit: Fit) -> int:
     return len(fit.problem.split.names()) - len(fit.certificate.on_edge)
 
 
-def _unconstrained(fit: Fit, kind: Kind, inside: np.ndarray) -> tuple[np.ndarray, float]:
-    """The covariance of all coordinates, nan on edges, and its degrees of freedom."""
+def _unconstrained(fit: Fit, kind: Kind, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The covariance of all coordinates, nan on edges, and the degrees of freedom of each variance."""
     p, problem = len(inside), fit.problem
     matrix = np.full((p, p), np.nan)
     factor, evidence = dispersion(fit), independent(problem)
     hessian = fit.hessian[np.ix_(inside, inside)]
     inverse = _inverse(hessian, float(jnp.finfo(problem.runs.target.dtype).eps))
     count = evidence.rows if kind == "hessian" else evidence.units
-    freedom = float(max(count - evidence.parameters, 1))
+    spare = max(count - evidence.parameters, 1)
+    freedom = np.full(p, float(spare))
     if inverse is None:
         return matrix, freedom
     if kind == "hessian":
         if not isinstance(fit.objective, Likelihood):
             found = factor * inverse
         elif evidence.scale and not problem.prior:
-            found = evidence.rows / freedom * inverse
+            found = evidence.rows / spare * inverse
         else:
-            found, freedom = inverse, np.inf
+            found, freedom = inverse, np.full(p, np.inf)
     elif kind == "sandwich":
         steps = _left_out(problem, hessian, inside)
         found = steps.T @ steps
     else:
         of_row = np.asarray(units(problem.runs).of_row)
-        noise = unit_noise(problem, of_row)
-        answer = inverse @ np.asarray(_answer(problem), np.float64)[inside]
-        by_unit = []
-        for size in (noise.own, noise.shared):
-            moved = np.zeros((of_row.max() + 1, len(inverse)))
-            np.add.at(moved, of_row, (answer * np.asarray(size, np.float64)).T)
-            by_unit.append(moved.T @ moved)
-        each = answer * np.asarray(noise.row, np.float64)
-        found, freedom = SHARE * (by_unit[0] + by_unit[1] + each @ each.T), float(noise.freedom[0])
+        about = scatter(problem, of_row)
+        answer = (inverse @ np.asarray(_answer(problem), np.float64)[inside]).T
+        moved = np.zeros((of_row.max() + 1, len(inverse)))
+        np.add.at(moved, of_row, answer * about.own()[:, None])
+        found, freedom[inside] = moved.T @ moved, about.freedom(answer)
     matrix[np.ix_(inside, inside)] = found
     return matrix, freedom
 

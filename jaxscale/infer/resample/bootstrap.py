@@ -38,7 +38,7 @@ def bootstrap(
     **Arguments:**
 
     - `scheme`: by default `Pairs()`, or `Wild()` for few units: fewer than 8, or at most 1.5 per parameter of the law,
-      2 where a scale is estimated or units have several rows. Units are the runs' clusters, drawn within groups.
+      2 where a scale is estimated, 3 where units have several rows. Units are the runs' clusters, drawn within groups.
     - `chunk`: most draws per call of the compiled program; memory does not depend on `n` beyond the result.
     - `progress`: called with (draws done, n) after each chunk.
 

@@ -4,10 +4,9 @@ from collections import Counter
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, PRNGKeyArray
+from jaxtyping import Bool, PRNGKeyArray
 
 from jaxscale.core.runs import Runs, padded_size
 from jaxscale.infer.resample.schemes import AbstractScheme, Pairs, Wild
@@ -21,32 +20,29 @@ class Matched(AbstractScheme):
     """`Pairs` on units that were numbered elsewhere, or `Wild` where the fit has few.
 
     Fits of different recipes to runs of one numbering have the same draw i of it, so that their difference is paired:
-    the same units, or the same multiples of their residuals. `part` tells the fits apart.
+    the same units, or the same multiples of their residuals.
     """
 
     drawn: Units
-    part: Int[Array, ""]
     noise: UnitNoise | None = None
 
     def ready(self, problem: FitProblem) -> "Matched":
         if independent(problem).resampled:
             return self
-        return Matched(self.drawn, self.part, unit_noise(problem, np.asarray(self.drawn.of_row)))
+        return Matched(self.drawn, unit_noise(problem, np.asarray(self.drawn.of_row)))
 
     def __call__(
         self, key: PRNGKeyArray, runs: Runs, prediction: Any, drawn: Units, objective: AbstractObjective
     ) -> Resample:
         if self.noise is None:
             return Pairs()(key, runs, prediction, self.drawn, objective)
-        pooled_key = jax.random.fold_in(key, self.part)
-        return Wild(self.noise).apart(key, pooled_key, runs, prediction, self.drawn, objective)
+        return Wild(self.noise)(key, runs, prediction, self.drawn, objective)
 
     def of_rows(self, rows: Bool[np.ndarray, " n"]) -> "Matched":
         """For a fit of some of the rows, padded as `fit` pads them: the same units, whatever rows they have there."""
         kept = np.asarray(self.drawn.of_row)[rows]
         padded = np.concatenate([kept, np.full(padded_size(len(kept)) - len(kept), kept[-1])])
-        part = jnp.asarray(np.flatnonzero(rows)[0], jnp.int32)
-        return eqx.tree_at(lambda m: (m.drawn.of_row, m.part), self, (jnp.asarray(padded, jnp.int32), part))
+        return eqx.tree_at(lambda m: m.drawn.of_row, self, jnp.asarray(padded, jnp.int32))
 
     @property
     def name(self) -> str:
@@ -83,4 +79,4 @@ def matched(runs: Runs) -> tuple[Matched, int]:
     size = Counter(strata)
     columns = (of_row, [strata.index(s) for s in strata], [size[s] for s in strata])
     drawn = Units(*(jnp.asarray(x, jnp.int32) for x in columns))
-    return Matched(drawn, jnp.zeros((), jnp.int32)), sum(len(s) > 1 for s in strata)
+    return Matched(drawn), sum(len(s) > 1 for s in strata)

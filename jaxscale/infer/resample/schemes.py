@@ -15,7 +15,8 @@ from jaxscale.infer.search.problem import FitProblem, Resample
 from jaxscale.infer.search.units import Units, independent, units
 from jaxscale.objectives.objective import AbstractObjective
 
-SHARE = 0.75  # of own and of pooled variance in a wild draw; chosen by coverage, see benchmarks/small_samples.py
+_WEBB = (-(1.5**0.5), -1.0, -(0.5**0.5), 0.5**0.5, 1.0, 1.5**0.5)  # of mean 0 and variance 1 (Webb 2023)
+CHECKPOINTS = 3.0  # the same, of units of several rows
 
 
 class AbstractScheme(eqx.Module):
@@ -62,24 +63,18 @@ class Bayesian(AbstractScheme):
 
 
 class Wild(AbstractScheme):
-    r"""Random multiples of residuals corrected for leverage, and of their pooled size (Wu 1986): for few units.
+    r"""Random multiples of residuals corrected for leverage (Wu 1986): for few units.
 
-    To the fit's predictions is added $\sqrt{3/4}\,(\tau (a\,r + b\,s) + \tau' c\,s')$: a, b standard normal, one
-    per unit; c one per row; r the unit's own residuals, s and s' the pooled sizes of what a unit's rows share and of
-    what each has for itself (`UnitNoise`); $\tau$ the root of $\nu/\chi^2_\nu$, one per draw, which makes quantiles of
-    draws as wide as those of Student's t. Own residuals are right where noise differs from unit to unit, and hardly
-    known where units are few; the pooled ones the other way round. The sum of both, with half as much variance again
-    as one has, came nearest to 90 % for 90 % intervals over all kinds of noise (benchmarks/results/calibration.md).
-    With more units `Pairs` is better, as noise that differs from unit to unit shows in it.
+    To the fit's predictions is added $a\,\tau\,r$: r a unit's own residuals, corrected (`UnitNoise`); a one of six
+    numbers for each unit (Webb 2023), none near zero, as noise dense at zero would flatter a penalty of absolute values
+    (Feng, He & Hu 2011); $\tau$ the root of $\nu/\chi^2_\nu$, by which a size estimated from one unit's residuals may
+    miss it. $\nu$ are the degrees of freedom of the unit's own fitted value (Bell & McCaffrey 2002), near 1 where the
+    fit follows the unit wherever it goes, as it does the largest run. So intervals that rest on one run are as wide
+    as Student's t with few degrees of freedom, and those that rest on many are not. Noise may differ from unit to
+    unit, and within a unit from row to row; how much is held is in benchmarks/results/calibration.md.
     """
 
     noise: UnitNoise | None = None
-
-    def remarks(self, runs: Runs) -> tuple[str, ...]:
-        return (
-            "Intervals are drawn from residuals, as if noise were much alike from run to run; where it grows with size "
-            "they hold too little at the largest runs.",
-        )
 
     def ready(self, problem: FitProblem) -> "Wild":
         return Wild(unit_noise(problem, np.asarray(units(problem.runs).of_row)))
@@ -92,30 +87,13 @@ class Wild(AbstractScheme):
         drawn: Units,
         objective: AbstractObjective,
     ) -> Resample:
-        return self.apart(key, key, runs, prediction, drawn, objective)
-
-    def apart(
-        self,
-        key: PRNGKeyArray,
-        pooled_key: PRNGKeyArray,
-        runs: Runs,
-        prediction: Float[Array, " n"],
-        drawn: Units,
-        objective: AbstractObjective,
-    ) -> Resample:
-        """A draw whose multiples of pooled sizes have a key of their own.
-
-        Fits of two recipes that share the multiples of own residuals, and not these, differ by what theirs differ by.
-        """
         if self.noise is None:
             raise BadInput("wild: expected a scheme that knows a fit's residuals, got a bare one; use .ready(problem)")
-        noise, shape, dtype = self.noise, drawn.first.shape, runs.target.dtype
-        width, row_width = noise.width(jax.random.uniform(jax.random.fold_in(key, 0), (2,), dtype))
-        own = jax.random.normal(jax.random.fold_in(key, 1), shape, dtype)[drawn.of_row]
-        normal = jax.random.normal(jax.random.fold_in(pooled_key, 2), (shape[0] + runs.size,), dtype)
-        one = width * (noise.own * own + noise.shared * normal[: shape[0]][drawn.of_row])
-        each = row_width * noise.row * normal[shape[0] :]
-        return Resample(target=objective.residual.target(prediction, SHARE**0.5 * (one + each)))
+        dtype = runs.target.dtype
+        width = self.noise.width(jax.random.uniform(jax.random.fold_in(key, 0), (), dtype))
+        point = jax.random.randint(jax.random.fold_in(key, 1), drawn.first.shape, 0, len(_WEBB))
+        multiple = jnp.asarray(_WEBB, dtype)[point][drawn.of_row]
+        return Resample(target=objective.residual.target(prediction, width * multiple * self.noise.own))
 
 
 class Parametric(AbstractScheme):

@@ -3,12 +3,16 @@ r"""How independent units scatter about a fit: its residuals, after what the fit
 With M what a linear fit leaves of the noise (the identity less the hat matrix U U' of the law's Jacobian), residuals
 of n rows and p parameters are M times the noise, whichever penalty chose the optimum, once they are projected by M.
 
-- `own`: every unit's residuals times $(I - U_g U_g')^{-1/2}$, which are of the right size on average where all noise
-  is alike (HC2 of MacKinnon & White 1985; CR2 of Bell & McCaffrey 2002 for units of several rows).
-- pooled: a variance that a unit's rows share and one that each has for itself, by the moments of M times the noise.
-- freedom: of the pooled variance, $\mathrm{tr}(AV)^2 / \mathrm{tr}(AVAV)$ (Satterthwaite 1946); n - p for single rows.
+- `own`: every unit's residuals times $A_g = (I - U_g U_g')^{-1/2}$, of the right size on average where all noise is
+  alike (HC2 of MacKinnon & White 1985; CR2 of Bell & McCaffrey 2002 for units of several rows). Nothing is assumed of
+  the noise within a unit: it may be shared by its rows, grow along them, or be each row's own.
+- freedom: of the variance $\sum_g (\ell_g' A_g r_g)^2$ that own residuals r give an estimate $\ell' y$, $(\mathrm{tr}\,
+  \Omega)^2 / \mathrm{tr}\,\Omega^2$ with $\Omega_{gh} = \ell_g' A_g M_g V M_h' A_h \ell_h$ (Satterthwaite 1946; Bell &
+  McCaffrey 2002), where V is a variance that a unit's rows share and one that each has for itself (Imbens & Kolesar
+  2016), pooled by the moments of M times the noise. Near 1 where one unit decides the estimate.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import equinox as eqx
@@ -23,30 +27,26 @@ from jaxscale.core.evaluate import predict
 from jaxscale.infer.search.problem import FitProblem
 
 _RANK = 1e-6  # of the largest singular value: directions below it are rounding, in either precision
-_LEVELS = 1024
+_LEVELS = 256
 _SATURATED = 1e-4  # share of its noise that a fit leaves in a unit, below which its residuals say nothing
 
 
 class UnitNoise(eqx.Module):
     """What is drawn around a fit, row by row, in the residual's unit.
 
-    - `own`: a unit's residuals, corrected for leverage. `shared`, `row`: pooled standard deviations of the noise that
-      a unit's rows share, and of each row's own; the latter is 0 where every unit is one row.
-    - `freedom`: degrees of freedom of these two, at least 1, shape (2,).
-    - `widths`: the root of freedom over a chi-square, by what an estimated size misses its truth: for each of the two
-      as many equally likely values, rising. A table costs the compiler less than a gamma variate.
+    - `own`: a unit's residuals, corrected for leverage.
+    - `widths`: the root of freedom over a chi-square, by what a unit's estimated size misses its truth, where the
+      estimate is the unit's own fitted value: equally likely values, rising. A table costs the compiler less than a
+      chi-square variate.
     """
 
     own: Float[Array, " n"]
-    shared: Float[Array, " n"]
-    row: Float[Array, " n"]
-    freedom: Float[Array, " 2"]
-    widths: Float[Array, "2 levels"]
+    widths: Float[Array, "levels n"]
 
-    def width(self, uniform: Float[Array, " 2"]) -> Float[Array, " 2"]:
-        """One value of each, from numbers in [0, 1)."""
-        level = jnp.minimum((uniform * _LEVELS).astype(jnp.int32), _LEVELS - 1)
-        return self.widths[jnp.arange(2), level]
+    def width(self, uniform: Float[Array, ""]) -> Float[Array, " n"]:
+        """That of all units from one number in [0, 1): wide together, so that sums of many are no wider than each."""
+        level = (uniform * _LEVELS).astype(jnp.int32)
+        return self.widths[jnp.minimum(level, _LEVELS - 1)]
 
 
 class Linearised(NamedTuple):
@@ -60,8 +60,27 @@ class Linearised(NamedTuple):
         return len(self.left) - self.basis.shape[1]
 
 
-def unit_noise(problem: FitProblem, of_row: np.ndarray) -> UnitNoise:
-    """The noise about the problem's template, of units numbered `of_row` (n,)."""
+class Scatter(NamedTuple):
+    """A fit's residuals by unit: of the rows that count (`used`), over their `scale` as the objective has it."""
+
+    fitted: Linearised
+    unit: np.ndarray
+    used: np.ndarray
+    scale: np.ndarray
+
+    def own(self) -> np.ndarray:
+        """Residuals (n,) of all rows, corrected for leverage."""
+        whole = np.zeros(len(self.used))
+        whole[self.used] = own(self.fitted, self.unit) * self.scale
+        return whole
+
+    def freedom(self, weights: np.ndarray) -> np.ndarray:
+        """Of the variances of estimates that are weights (n, k) times the noise, shape (k,)."""
+        return freedom(self.fitted, self.unit, weights[self.used] * self.scale[:, None])
+
+
+def scatter(problem: FitProblem, of_row: np.ndarray) -> Scatter:
+    """About the problem's template, of units numbered `of_row` (n,)."""
     used = np.asarray(problem.runs.weight) > 0
     residual, jacobian, scale = (np.asarray(x, np.float64)[used] for x in _linear(problem))
     _, unit = np.unique(of_row[used], return_inverse=True)
@@ -71,25 +90,19 @@ def unit_noise(problem: FitProblem, of_row: np.ndarray) -> UnitNoise:
             f"wild: expected more rows than the law's {fitted.basis.shape[1]} parameters, got {len(unit)}, of which "
             "the fit leaves no residuals; add runs, or use `scheme=Bayesian()` with priors"
         )
-    shared, row, freedom, row_freedom = pooled(fitted, unit)
-    dtype = problem.runs.target.dtype
+    return Scatter(fitted, unit, used, scale)
 
-    def wide(x: np.ndarray) -> Array:
-        whole = np.zeros(len(used))
-        whole[used] = x * scale
-        return jnp.asarray(whole, dtype)
 
-    one = np.ones(len(unit))
-    freedom = np.array([freedom, row_freedom])
+def unit_noise(problem: FitProblem, of_row: np.ndarray) -> UnitNoise:
+    """The noise about the problem's template, of units numbered `of_row` (n,)."""
+    found = scatter(problem, of_row)
+    lead = [_lead(found.fitted.basis, found.unit == number) for number in range(found.unit.max() + 1)]
+    half = freedom(found.fitted, found.unit, np.concatenate(lead, axis=1))[found.unit] / 2
     middle = (np.arange(_LEVELS) + 0.5) / _LEVELS
-    widths = np.sqrt(freedom / (2 * gammainccinv(freedom / 2, middle[:, None]))).T
-    return UnitNoise(
-        wide(corrected(fitted, unit)),
-        wide(shared * one),
-        wide(row * one),
-        jnp.asarray(freedom, dtype),
-        jnp.asarray(widths, dtype),
-    )
+    widths = np.ones((_LEVELS, len(found.used)))
+    widths[:, found.used] = np.sqrt(half / gammainccinv(half, middle[:, None]))
+    dtype = problem.runs.target.dtype
+    return UnitNoise(jnp.asarray(found.own(), dtype), jnp.asarray(widths, dtype))
 
 
 def linearised(residual: np.ndarray, jacobian: np.ndarray) -> Linearised:
@@ -100,29 +113,71 @@ def linearised(residual: np.ndarray, jacobian: np.ndarray) -> Linearised:
     return Linearised(residual - basis @ (basis.T @ residual), basis)
 
 
-def corrected(fitted: Linearised, unit: np.ndarray) -> np.ndarray:
-    """Residuals (n,) times the inverse root of what the fit leaves of their unit's noise; 0 where it leaves none."""
-    if len(unit) == unit.max() + 1:
-        kept = 1 - np.sum(fitted.basis**2, axis=1)
-        return np.where(kept > _SATURATED, fitted.left / np.sqrt(np.maximum(kept, _SATURATED)), 0.0)
-    found = fitted.left.copy()
-    for number in range(unit.max() + 1):
-        rows = unit == number
-        # The rest of the block's eigenvalues are 1: only directions in the span of its own rows of U are changed.
-        across, size, _ = np.linalg.svd(fitted.basis[rows], full_matrices=False)
-        kept = 1 - np.minimum(size, 1.0) ** 2
-        root = np.where(kept > _SATURATED, 1 / np.sqrt(np.maximum(kept, _SATURATED)), 0.0)
-        found[rows] += across @ ((root - 1) * (across.T @ fitted.left[rows]))
+def own(fitted: Linearised, unit: np.ndarray) -> np.ndarray:
+    """Residuals (n,), corrected; where the fit leaves nothing of a unit's noise, of the pooled size."""
+    shared, row = pooled(fitted, unit)
+    found = corrected(fitted, unit, fitted.left[:, None])[:, 0]
+    for rows, across, kept in _blocks(fitted, unit):
+        lost = across[:, kept <= _SATURATED]
+        found[rows] += lost @ np.sqrt(shared * np.sum(lost, axis=0) ** 2 + row)
     return found
 
 
-def pooled(fitted: Linearised, unit: np.ndarray) -> tuple[float, float, float, float]:
-    """Standard deviations of the shared and of the rows' own noise, and the degrees of freedom of each."""
+def corrected(fitted: Linearised, unit: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Columns x (n, k) times the inverse root of what the fit leaves of each unit's noise; 0 where it leaves none."""
+    found = x.copy()
+    for rows, across, kept in _blocks(fitted, unit):
+        root = np.where(kept > _SATURATED, 1 / np.sqrt(np.maximum(kept, _SATURATED)), 0.0)
+        found[rows] += across @ ((root - 1)[:, None] * (across.T @ x[rows]))
+    return found
+
+
+def _blocks(fitted: Linearised, unit: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows of every unit, directions among them that the fit can follow, and the share of noise it leaves there."""
+    for number in range(unit.max() + 1):
+        rows = unit == number
+        across, size, _ = np.linalg.svd(fitted.basis[rows], full_matrices=False)
+        yield rows, across, 1 - np.minimum(size, 1.0) ** 2
+
+
+def freedom(fitted: Linearised, unit: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Degrees of freedom of the variance by own residuals of estimates that are weights (n, k) times the rows."""
+    shared, row = pooled(fitted, unit)
+    shared, row = (shared, row) if shared + row > 0 else (0.0, 1.0)
+    count, size = unit.max() + 1, fitted.basis.shape[1]
+
+    def summed(x: np.ndarray) -> np.ndarray:
+        total = np.zeros((count, *x.shape[1:]))
+        np.add.at(total, unit, x)
+        return total
+
+    b, of_units = corrected(fitted, unit, weights), summed(fitted.basis)
+    sums, squares = summed(b), summed(b**2)
+    found = np.full(weights.shape[1], float(count - size))  # the pooled variance's, where own residuals are none
+    for k in range(weights.shape[1]):
+        # Omega is a diagonal and, as M is the identity less U U', a matrix of rank 2p.
+        through = summed(b[:, k, None] * fitted.basis)
+        factor = np.concatenate([through, sums[:, k, None] * of_units], axis=1)
+        inner = np.zeros((2 * size, 2 * size))
+        inner[:size, :size] = shared * of_units.T @ of_units - row * np.eye(size)
+        inner[:size, size:] = inner[size:, :size] = -shared * np.eye(size)
+        diagonal = row * squares[:, k] + shared * sums[:, k] ** 2
+        lower = np.sum((factor @ inner) * factor, axis=1)
+        across = inner @ (factor.T @ factor)
+        trace = np.sum(diagonal + lower)
+        square = np.sum(diagonal**2 + 2 * diagonal * lower) + np.sum(across * across.T)
+        if np.any(squares[:, k] > 0):
+            found[k] = trace**2 / square
+    return np.maximum(found, 1.0)
+
+
+def pooled(fitted: Linearised, unit: np.ndarray) -> tuple[float, float]:
+    """Variances of the noise that a unit's rows share and of each row's own; all is the row's where units are rows."""
     n, rest = len(unit), max(fitted.freedom, 1)
     size = np.bincount(unit).astype(float)
     total = float(fitted.left @ fitted.left)
     if len(size) == n:
-        return np.sqrt(total / rest), 0.0, float(rest), 1.0
+        return 0.0, total / rest
     sums = np.zeros((len(size), fitted.basis.shape[1]))
     np.add.at(sums, unit, fitted.basis)
     within = np.diag(size) - sums @ sums.T  # Z' M Z, with Z the units' indicators
@@ -131,11 +186,13 @@ def pooled(fitted: Linearised, unit: np.ndarray) -> tuple[float, float, float, f
     # Expected sums of squares, in all and of the units' means, by a row's variance and by the shared one.
     expected = np.array([[fitted.freedom, np.trace(within)], [np.sum(np.diag(within) / size), np.sum(half**2)]])
     row, shared = _moments(expected, np.array([total, between]))
-    quadratic = row * half / np.sqrt(size)[None, :] + shared * half @ half.T
-    squares = float(np.sum(quadratic**2))
-    freedom = float(np.trace(quadratic)) ** 2 / squares if squares > 0 else 1.0
-    row_rest = max(fitted.freedom - len(size), 1)
-    return np.sqrt(shared), np.sqrt(row), max(freedom, 1.0), float(row_rest)
+    return float(shared), float(row)
+
+
+def _lead(basis: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Weights (n, 1) of what a unit's rows have most leverage on: their fitted value, where they are one row."""
+    _, _, along = np.linalg.svd(basis[rows], full_matrices=False)
+    return basis @ along[:1].T
 
 
 def _moments(expected: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -77,7 +77,7 @@ class Independent(NamedTuple):
         A law through as many runs as it has parameters says how far it may go; but a scale is nothing there, and
         several rows of few units are no such fit. Both need more units.
         """
-        least = FEW if self.scale or self.units < self.rows else FEWEST
+        least = CHECKPOINTS if self.units < self.rows else FEW if self.scale else FEWEST
         return self.units >= LEAST and self.units > least * self.parameters
 
     def remarks(self, prior: bool = False) -> tuple[str, ...]:
@@ -98,6 +98,11 @@ class Independent(NamedTuple):
             found.append(
                 f"{runs} {are} {what} {self.parameters} parameters: intervals are wide, and how wide is uncertain too; "
                 "add runs, or fix a parameter."
+            )
+        if self.units == self.rows == self.parameters + 1 and not prior:
+            found.append(
+                "With one run more than parameters nothing shows whether noise differs between small and large runs: "
+                "where it did, nine times over their compute, 90 % intervals held 54 to 98 % in simulations, not 90 %."
             )
         return tuple(found)
 

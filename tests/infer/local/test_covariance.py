@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.runs import Runs
 from jaxscale.infer.fit.fit import Fit, fit
 from jaxscale.infer.local.covariance import covariance, dispersion, standard_errors
-from jaxscale.infer.resample.bootstrap import bootstrap
+from jaxscale.infer.resample.bootstrap import bootstrap, resamples
+from jaxscale.infer.resample.schemes import Wild
+from jaxscale.infer.search.units import units
 from jaxscale.objectives.likelihood import gaussian
 from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.objectives.penalty import log_lad, raw_least_squares
@@ -46,7 +49,7 @@ def test_sandwich_of_clusters_is_the_jackknife(line: Any, laws: dict[str, Any], 
     expected = steps.T @ steps
     tol = line.tolerance(eps)
     found = covariance(clustered)
-    assert (found.kind, found.freedom) == ("sandwich", 13)
+    assert (found.kind, *found.freedom) == ("sandwich", 13, 13)
     np.testing.assert_allclose(found.matrix, expected, rtol=tol, atol=tol * np.abs(expected).max())
 
 
@@ -58,36 +61,41 @@ def few(laws: dict[str, Any]) -> Fit:
     return fit(laws["Line"](), Runs.of({"x": x}, y), raw_least_squares(), starts=2)
 
 
-def test_few_runs_have_the_covariance_of_wild_draws(few: Fit, eps: float) -> None:
-    """By hand: half as much again as the mean of ordinary least squares and HC2; quantiles of Student's t."""
+def test_few_runs_have_the_covariance_of_own_residuals(few: Fit, eps: float) -> None:
+    """By hand: HC2, and quantiles of Student's t with the freedom of Bell & McCaffrey for every parameter."""
     x, y = (np.asarray(v, np.float64) for v in (few.runs.inputs["x"], few.runs.target))
     design = np.stack([np.ones(4), x], axis=1)
     bread = np.linalg.inv(design.T @ design)
-    beta = bread @ design.T @ y
-    residual = y - design @ beta
-    leverage = np.einsum("ij,jk,ik->i", design, bread, design)
-    own = bread @ (design.T * residual**2 / (1 - leverage)) @ design @ bread
-    expected = 0.75 * (own + residual @ residual / 2 * bread)
+    left = np.eye(4) - design @ bread @ design.T
+    weights = bread @ design.T / np.sqrt(np.diag(left))  # of corrected residuals
+    steps = weights * (left @ y)
+    expected = steps @ steps.T
+    omega = [(w[:, None] * left) @ (left * w) for w in weights]
+    freedom = [np.trace(o) ** 2 / np.sum(o**2) for o in omega]
     found = covariance(few)
     tol = 256 * float(np.linalg.cond(design.T @ design)) * eps
     assert found.kind == "wild"
-    assert found.freedom == 2
+    np.testing.assert_allclose(found.freedom, freedom, rtol=tol)
     np.testing.assert_allclose(found.matrix, expected, rtol=tol, atol=tol * np.abs(expected).max())
-    half = stats.t.ppf(0.95, 2) * np.sqrt(expected[1, 1])
+    half = stats.t.ppf(0.95, freedom[1]) * np.sqrt(expected[1, 1])
     np.testing.assert_allclose(found.interval(0.9)["m"], found.estimate[1] + np.array([-half, half]), rtol=tol)
     with pytest.raises(BadInput, match="expected a level between 0 and 1"):
         found.interval(90)
 
 
-def test_wild_draws_have_the_covariance_of_few_runs(few: Fit) -> None:
-    """At two degrees of freedom draws have no variance: compare quartiles."""
-    draws = bootstrap(few, 2000)
+def test_few_runs_are_drawn_by_their_own_residuals(few: Fit, eps: float) -> None:
+    """Of a linear law by least squares a refit is the estimate and the linear answer to the noise that was drawn."""
+    draws = bootstrap(few, 64, key=2)
     assert draws.method == "bootstrap:wild"
     assert draws.failed == 0
-    for name, (low, high) in covariance(few).interval(0.5).items():
-        found = np.quantile(np.asarray(draws.params()[name]), (0.25, 0.75))
-        # A quartile's own error is 1.36 / sqrt(2000) of a standard deviation, .02 of the width.
-        np.testing.assert_allclose(found, (low, high), rtol=0, atol=4 * 0.03 * (high - low))
+    problem = few.problem
+    made = resamples(problem, jax.random.key(2), Wild().ready(problem), units(problem.runs), jnp.asarray(0), 64)
+    assert made.target is not None
+    design = np.stack([np.ones(4), np.asarray(few.runs.inputs["x"], np.float64)], axis=1)
+    drawn = np.asarray(made.target, np.float64)[:, :4]
+    expected = drawn @ np.linalg.pinv(design).T
+    found = np.stack([np.asarray(draws.params()[name], np.float64) for name in ("c", "m")], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1024 * eps * np.abs(drawn).max())
 
 
 def test_intervals_of_positive_numbers_are_of_their_logarithms(simulated_mode: Fit) -> None:
@@ -132,7 +140,7 @@ def test_fewer_runs_than_parameters_have_the_posteriors_curvature(laws: dict[str
     runs = Runs.of({"x": [-1.0, 1.0]}, [4.5, 5.5])
     fitted = fit(laws["Line"](), runs, gaussian(residual=RawResidual()), prior=True, starts=2)
     found = covariance(fitted, scale="unconstrained")
-    assert (found.kind, found.freedom) == ("hessian", np.inf)
+    assert (found.kind, *set(found.freedom)) == ("hessian", np.inf)
     np.testing.assert_allclose(
         found.matrix @ fitted.hessian, np.eye(3), atol=256 * np.linalg.cond(fitted.hessian) * eps
     )

@@ -88,18 +88,17 @@ def test_bayesian_weights_sum_within_groups(padded: Runs, eps: float) -> None:
     assert big.var() == pytest.approx(11 / 13, rel=4 * np.sqrt(8 / 4800))
 
 
-def test_wild_draws_are_of_own_and_pooled_noise(clustered: Runs) -> None:
-    """Their covariance is that of the parts, were it not for Student's widening, which is left out here."""
-    rng = np.random.default_rng(0)
-    own, shared, row = rng.normal(0, 0.02, N), np.full(N, 0.01), np.full(N, 0.005)
-    noise = UnitNoise(*(jnp.asarray(x) for x in (own, shared, row, np.ones(2), np.ones((2, 1024)))))
+def test_wild_draws_are_of_own_residuals(clustered: Runs) -> None:
+    """A unit's rows move together; the covariance is that of residuals, were it not for Student's widening."""
+    own = np.random.default_rng(0).normal(0, 0.02, N)
+    noise = UnitNoise(jnp.asarray(own), jnp.ones((256, N)))
     prediction = jnp.linspace(2.1, 3.9, N)
     drawn = units(clustered)
     again = jax.vmap(lambda key: Wild(noise)(key, clustered, prediction, drawn, gaussian()))(KEYS)
     assert again.weight is None  # unchanged, so not carried
     found = np.log(np.asarray(again.target, np.float64)) - np.log(np.asarray(prediction, np.float64))
     own, same = np.asarray(noise.own, np.float64), CLUSTER[:, None] == CLUSTER
-    expected = 0.75 * (same * (np.outer(own, own) + 0.01**2) + np.eye(N) * 0.005**2)
+    expected = same * np.outer(own, own)
     # A covariance of n normal draws has the variance (C_ii C_jj + C_ij^2) / n.
     error = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / len(KEYS))
     assert np.max(np.abs(found.T @ found / len(KEYS) - expected) / error) < 5
