@@ -28,6 +28,7 @@ from jaxscale.infer.search.problem import FitProblem
 
 _RANK = 1e-6  # of the largest singular value: directions below it are rounding, in either precision
 _LEVELS = 256
+_TOGETHER = 256  # columns of weights, for the memory that they take
 _SATURATED = 1e-4  # share of its noise that a fit leaves in a unit, below which its residuals say nothing
 
 
@@ -96,8 +97,10 @@ def scatter(problem: FitProblem, of_row: np.ndarray) -> Scatter:
 def unit_noise(problem: FitProblem, of_row: np.ndarray) -> UnitNoise:
     """The noise about the problem's template, of units numbered `of_row` (n,)."""
     found = scatter(problem, of_row)
-    lead = [_lead(found.fitted.basis, found.unit == number) for number in range(found.unit.max() + 1)]
-    half = freedom(found.fitted, found.unit, np.concatenate(lead, axis=1))[found.unit] / 2
+    lead = _leads(found.fitted, found.unit)
+    some = range(0, len(lead), _TOGETHER)
+    each = [freedom(found.fitted, found.unit, found.fitted.basis @ lead[i : i + _TOGETHER].T) for i in some]
+    half = np.concatenate(each)[found.unit] / 2
     middle = (np.arange(_LEVELS) + 0.5) / _LEVELS
     widths = np.ones((_LEVELS, len(found.used)))
     widths[:, found.used] = np.sqrt(half / gammainccinv(half, middle[:, None]))
@@ -134,8 +137,7 @@ def corrected(fitted: Linearised, unit: np.ndarray, x: np.ndarray) -> np.ndarray
 
 def _blocks(fitted: Linearised, unit: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows of every unit, directions among them that the fit can follow, and the share of noise it leaves there."""
-    for number in range(unit.max() + 1):
-        rows = unit == number
+    for rows in _rows(unit):
         across, size, _ = np.linalg.svd(fitted.basis[rows], full_matrices=False)
         yield rows, across, 1 - np.minimum(size, 1.0) ** 2
 
@@ -146,10 +148,11 @@ def freedom(fitted: Linearised, unit: np.ndarray, weights: np.ndarray) -> np.nda
     shared, row = (shared, row) if shared + row > 0 else (0.0, 1.0)
     count, size = unit.max() + 1, fitted.basis.shape[1]
 
+    rows = _rows(unit)
+    order, first = np.concatenate(rows), np.cumsum([0, *map(len, rows[:-1])])
+
     def summed(x: np.ndarray) -> np.ndarray:
-        total = np.zeros((count, *x.shape[1:]))
-        np.add.at(total, unit, x)
-        return total
+        return np.add.reduceat(x[order], first, axis=0)
 
     b, of_units = corrected(fitted, unit, weights), summed(fitted.basis)
     sums, squares = summed(b), summed(b**2)
@@ -189,10 +192,15 @@ def pooled(fitted: Linearised, unit: np.ndarray) -> tuple[float, float]:
     return float(shared), float(row)
 
 
-def _lead(basis: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Weights (n, 1) of what a unit's rows have most leverage on: their fitted value, where they are one row."""
-    _, _, along = np.linalg.svd(basis[rows], full_matrices=False)
-    return basis @ along[:1].T
+def _rows(unit: np.ndarray) -> list[np.ndarray]:
+    """Numbers of every unit's rows."""
+    order = np.argsort(unit, kind="stable")
+    return np.split(order, np.searchsorted(unit[order], np.arange(1, unit.max() + 1)))
+
+
+def _leads(fitted: Linearised, unit: np.ndarray) -> np.ndarray:
+    """What each unit's rows have most leverage on, in the basis (units, p): their fitted value, where they are one."""
+    return np.stack([np.linalg.svd(fitted.basis[rows], full_matrices=False)[2][0] for rows in _rows(unit)])
 
 
 def _moments(expected: np.ndarray, seen: np.ndarray) -> np.ndarray:
