@@ -81,7 +81,7 @@ def covariance(fit: Fit, kind: Kind | None = None, scale: Scale = "constrained")
 
     **Arguments:**
 
-    - `kind`: see the module's text; by default `sandwich`, or `wild` where there are at most two units per
+    - `kind`: see the module's text; by default `sandwich`, or `wild` where there are at most three units per
       parameter of the law; `hessian` where priors make up for rows, as nothing is left of these.
     - `scale`: `constrained` gives the covariance of the parameters in their own units by the delta method,
       one row per entry; `unconstrained` that of the coordinates (logarithms of positive parameters).
@@ -99,7 +99,7 @@ def covariance(fit: Fit, kind: Kind | None = None, scale: Scale = "constrained")
     evidence = independent(fit.problem)
     if kind is None:
         few = "wild" if evidence.spare else "hessian"
-        kind = few if evidence.few else "sandwich"
+        kind = "sandwich" if evidence.many else few
     local, freedom = _unconstrained(fit, kind, inside)
     if scale == "unconstrained":
         z = np.asarray(fit.problem.split.vector(), np.float64)

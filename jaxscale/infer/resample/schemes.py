@@ -16,7 +16,7 @@ from jaxscale.infer.search.units import Units, independent, units
 from jaxscale.objectives.objective import AbstractObjective
 
 _WEBB = (-(1.5**0.5), -1.0, -(0.5**0.5), 0.5**0.5, 1.0, 1.5**0.5)  # of mean 0 and variance 1 (Webb 2023)
-CHECKPOINTS = 3.0  # the same, of units of several rows
+MANY = 3.0  # units per parameter, above which sandwiches, and resamples of units of several rows, are right
 
 
 class AbstractScheme(eqx.Module):

@@ -71,13 +71,18 @@ class Independent(NamedTuple):
         return self.units <= FEW * self.parameters
 
     @property
+    def many(self) -> bool:
+        """Whether units are so many that a sandwich is not too wide, by simulation."""
+        return self.units > MANY * self.parameters
+
+    @property
     def resampled(self) -> bool:
         """Whether resamples of units cover, by simulation (benchmarks/results/calibration.md).
 
         A law through as many runs as it has parameters says how far it may go; but a scale is nothing there, and
         several rows of few units are no such fit. Both need more units.
         """
-        least = CHECKPOINTS if self.units < self.rows else FEW if self.scale else FEWEST
+        least = MANY if self.units < self.rows else FEW if self.scale else FEWEST
         return self.units >= LEAST and self.units > least * self.parameters
 
     def remarks(self, prior: bool = False) -> tuple[str, ...]:
