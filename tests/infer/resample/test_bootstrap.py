@@ -210,7 +210,8 @@ def test_independent_units_are_remarked_on(fitted: Fit, of_six: Fit, of_eight: F
     [
         ("Chinchilla", "scattered", "even", 1),
         ("PowerLawWithFloor", "ladder", "even", 1),
-        ("Chinchilla", "scattered", "grows 3 times, grows along the run", 4),
+        ("Chinchilla", "scattered again", "grows 9 times", 1),
+        ("Chinchilla", "scattered again", "grows 3 times, grows along the run", 4),
     ],
 )
 def test_few_runs_are_covered(case: tuple[str, str, str, int]) -> None:
