@@ -16,7 +16,6 @@ from jaxscale.infer.search.units import Units, independent, units
 from jaxscale.objectives.objective import AbstractObjective
 
 _WEBB = (-(1.5**0.5), -1.0, -(0.5**0.5), 0.5**0.5, 1.0, 1.5**0.5)  # of mean 0 and variance 1 (Webb 2023)
-MANY = 3.0  # units per parameter, above which sandwiches, and resamples of units of several rows, are right
 
 
 class AbstractScheme(eqx.Module):

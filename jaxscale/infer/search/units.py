@@ -11,6 +11,7 @@ from jaxscale.core.runs import Runs
 from jaxscale.infer.search.problem import FitProblem
 
 FEW = 2.0  # units per parameter, and fewer, are few
+MANY = 3.0  # units per parameter, above which sandwiches, and resamples of units of several rows, are right
 FEWEST = 1.5  # units per parameter, and fewer, are too few for any resample of them
 LEAST = 8  # units, whatever the parameters: quantiles of resamples know nothing of Student's t
 
