@@ -381,8 +381,8 @@ its own; `grows along the run`: the shared effect in proportion to the tokens se
 units have several rows (Chinchilla: 15), and `pairs` for more; `covariance` takes `wild` for at most 3, and `sandwich`
 for more. How `wild` draws was chosen on other designs, noises and seeds, and confirmed on a second set, before the rows
 below were made. Multiples of residuals are Webb's points and not normal: a penalty that is nearly of absolute values is
-as precise as the noise is dense at zero, where products of residuals and normals gather (on the first set, at 20 runs of
-four checkpoints, normal multiples held 73 to 79 %, Webb's points 89 to 93 %).
+as precise as the noise is dense at zero, where products of residuals and normals gather (on the first set, at 20 runs
+of four checkpoints, normal multiples held 73 to 79 %, Webb's points 89 to 93 %).
 
 `posterior`: 60 studies, Student-t(5) and the declared priors, which lie about the truth here; `failed` are posteriors
 that missed a gate of the sampler, counted all the same. At six runs most do, and intervals hold what those of `wild`
