@@ -11,6 +11,7 @@ import typer
 
 from jaxscale.cli.advice import spoken
 from jaxscale.cli.interrupt import INTERRUPTED, heard
+from jaxscale.cli.source import gathered, spread
 from jaxscale.cli.terminal import BAD_INPUT, CLOSED, terminal
 from jaxscale.core.errors import BadInput
 from jaxscale.core.shown import sentence
@@ -23,9 +24,9 @@ def answers(command: Callable[..., int | None]) -> Callable[..., None]:
     """Run `command`, which returns an exit status. `JAXSCALE_TRACEBACK=1` shows traces of faults."""
 
     @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
+    def run(**given: Any) -> None:
         try:
-            status = command(*args, **kwargs) or GOOD
+            status = command(**gathered(command, given)) or GOOD
         except BadInput as error:
             _say(str(error))
             status = BAD_INPUT
@@ -43,6 +44,7 @@ def answers(command: Callable[..., int | None]) -> Callable[..., None]:
         if status:
             raise typer.Exit(status)
 
+    vars(run)["__signature__"] = spread(command)
     return run
 
 

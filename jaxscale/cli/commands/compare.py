@@ -6,23 +6,15 @@ import typer
 
 from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+from jaxscale.cli.source import Source
 
 
 @answers
 def compare(
-    file: options.Table,
+    runs: Source,
     laws: Annotated[str, typer.Option(help="Names of two laws or more, as in Chinchilla,KaplanND.")],
-    map: options.Map = None,
-    where: options.Where = None,
     likelihood: Annotated[str, typer.Option(help="student-t:5, gaussian, huber-density:1.")] = "student-t:5",
     group: Annotated[str | None, typer.Option(help="Column that tells data sets apart: each is left out once.")] = None,
-    run_id: Annotated[
-        str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to: left out as one.")
-    ] = None,
-    duplicates: options.Duplicates = None,
-    tokens_per_byte: options.PerByte = None,
-    tokens_per_character: options.PerCharacter = None,
-    max_table: options.MaxTable = None,
     draws: options.Draws = "1000",
     chains: options.Chains = "4",
     at: Annotated[
@@ -46,21 +38,11 @@ def compare(
     whole(str(starts), "--starts", least=0)
     method = solver_of("gauss-newton", max_steps)
     seed_of(str(seed))
-    targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
+    targets.check(reads=runs.reads, files={"--json": json})
     chosen = likelihood_of(likelihood)
     models = inputs.laws_of(laws)
     points = inputs.points_of(at) if at else None
-    study = inputs.study_of(
-        file,
-        map or (),
-        where,
-        group=group,
-        run_id=run_id,
-        max_table=max_table,
-        duplicates=duplicates,
-        tokens_per_byte=tokens_per_byte,
-        tokens_per_character=tokens_per_character,
-    )
+    study = runs.study(group=group)
     inputs.check_laws(models, study, points)
 
     out = output.console(json)

@@ -6,14 +6,13 @@ import typer
 
 from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+from jaxscale.cli.source import Source
 
 
 @answers
 def fit(
-    file: options.Table,
+    runs: Source,
     law: options.Law = "Chinchilla",
-    map: options.Map = None,
-    where: options.Where = None,
     objective: Annotated[
         str, typer.Option(help="log-huber:1e-3, log-lad, log-squares, raw-huber:1e-3, student-t:5, ...")
     ] = "log-huber:1e-3",
@@ -23,13 +22,8 @@ def fit(
         str | None, typer.Option(help="Parameters separate per group, as in E,A; the others are shared.")
     ] = None,
     partial: Annotated[str | None, typer.Option(help="Needs priors: see `jaxscale sample`.", hidden=True)] = None,
-    run_id: options.RunId = None,
-    max_table: options.MaxTable = None,
     weight: options.Weight = None,
     noise: options.Noise = None,
-    duplicates: options.Duplicates = None,
-    tokens_per_byte: options.PerByte = None,
-    tokens_per_character: options.PerCharacter = None,
     state: options.State = None,
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of bootstrap refits; 0 for none.")] = "0",
     solver: options.Solver = "gauss-newton",
@@ -61,26 +55,11 @@ def fit(
     whole(str(starts), "--starts", least=0)
     method = solver_of(solver, max_steps)
     seed_of(str(seed))
-    targets.check(
-        reads={"FILE": inputs.local(file)}, files={"--json": json}, saves={"--save": save}, figures={"--plot": plot}
-    )
+    targets.check(reads=runs.reads, files={"--json": json}, saves={"--save": save}, figures={"--plot": plot})
     chosen = objective_from_name(objective)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
-    study = inputs.study_of(
-        file,
-        map or (),
-        where,
-        state,
-        group=group,
-        run_id=run_id,
-        weight=weight,
-        noise=noise,
-        max_table=max_table,
-        duplicates=duplicates,
-        tokens_per_byte=tokens_per_byte,
-        tokens_per_character=tokens_per_character,
-    )
+    study = runs.study(state, group=group, weight=weight, noise=noise)
     model = joint(model, split, group, study)
     held = inputs.fixed_of(fix or (), model)
 

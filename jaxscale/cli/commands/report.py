@@ -6,13 +6,12 @@ import typer
 
 from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+from jaxscale.cli.source import Source
 
 
 @answers
 def report(
-    file: options.Table,
-    map: options.Map = None,
-    where: options.Where = None,
+    runs: Source,
     train: Annotated[str | None, typer.Option(help='Fit these rows, as in "flops < 1e20"; default: all.')] = None,
     test: Annotated[str | None, typer.Option(help='Score the forecast on these rows, as in "flops >= 1e20".')] = None,
     at: Annotated[
@@ -27,11 +26,6 @@ def report(
     allow_far: Annotated[bool, typer.Option(help="Answer beyond two decades too.")] = False,
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
     seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
-    run_id: options.RunId = None,
-    duplicates: options.Duplicates = None,
-    tokens_per_byte: options.PerByte = None,
-    tokens_per_character: options.PerCharacter = None,
-    max_table: options.MaxTable = None,
     state: options.State = None,
     out: Annotated[str, typer.Option(metavar="FILE", help="The page to write.")] = "report.html",
     json: options.Json = None,
@@ -53,20 +47,10 @@ def report(
 
     whole(str(starts), "--starts", least=0)
     seed_of(str(seed))
-    targets.check(reads={"FILE": inputs.local(file)}, files={"--out": out, "--json": json})
+    targets.check(reads=runs.reads, files={"--out": out, "--json": json})
     points = inputs.points_of(at) if at else None
     budget = inputs.positive(flops, "--flops", "FLOP")
-    study = inputs.study_of(
-        file,
-        map or (),
-        where,
-        state,
-        run_id=run_id,
-        max_table=max_table,
-        duplicates=duplicates,
-        tokens_per_byte=tokens_per_byte,
-        tokens_per_character=tokens_per_character,
-    )
+    study = runs.study(state)
     models = inputs.forecasters(laws, study)
     inputs.check_points(models, points)
     fitted, held = inputs.parted(study, train, test)

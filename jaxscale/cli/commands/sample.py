@@ -6,14 +6,13 @@ import typer
 
 from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+from jaxscale.cli.source import Source
 
 
 @answers
 def sample(
-    file: options.Table,
+    runs: Source,
     law: options.Law = "Chinchilla",
-    map: options.Map = None,
-    where: options.Where = None,
     likelihood: Annotated[
         str, typer.Option(help="student-t:5, gaussian, huber-density:1; student-t:5:N has noise that grows with N.")
     ] = "student-t:5",
@@ -23,13 +22,8 @@ def sample(
     partial: Annotated[
         str | None, typer.Option(help="Parameters that scatter around a common value; the others are shared.")
     ] = None,
-    run_id: options.RunId = None,
-    max_table: options.MaxTable = None,
     weight: options.Weight = None,
     noise: options.Noise = None,
-    duplicates: options.Duplicates = None,
-    tokens_per_byte: options.PerByte = None,
-    tokens_per_character: options.PerCharacter = None,
     state: options.State = None,
     draws: options.Draws = "1000",
     chains: options.Chains = "4",
@@ -85,7 +79,7 @@ def sample(
     method = solver_of(solver, max_steps)
     seed_of(str(seed))
     targets.check(
-        reads={"FILE": inputs.local(file)},
+        reads=runs.reads,
         files={"--json": json},
         saves={"--save": save},
         trees={"--tree": tree},
@@ -95,20 +89,7 @@ def sample(
     chosen = likelihood_of(likelihood)
     model = inputs.law_class(law)()
     inputs.fixed_of(fix or (), model)
-    study = inputs.study_of(
-        file,
-        map or (),
-        where,
-        state,
-        group=group,
-        run_id=run_id,
-        weight=weight,
-        noise=noise,
-        max_table=max_table,
-        duplicates=duplicates,
-        tokens_per_byte=tokens_per_byte,
-        tokens_per_character=tokens_per_character,
-    )
+    study = runs.study(state, group=group, weight=weight, noise=noise)
     model = joint(model, split, group, study, partial)
     held = inputs.fixed_of(fix or (), model)
 

@@ -6,15 +6,14 @@ import typer
 
 from jaxscale.cli import options
 from jaxscale.cli.guard import GOOD, NOT_CERTIFIED, answers
+from jaxscale.cli.source import Source
 
 
 @answers
 def versus(
-    file: options.Table,
+    runs: Source,
     recipe: Annotated[str, typer.Option(help="Column that tells the two recipes apart.")],
     law: options.Law = "Chinchilla",
-    map: options.Map = None,
-    where: options.Where = None,
     at: Annotated[
         list[str] | None, typer.Option(help="A budget in FLOP, as in 1e22; may be repeated. Default: up to 100 times.")
     ] = None,
@@ -22,11 +21,6 @@ def versus(
     split: Annotated[
         str | None, typer.Option(help="Fit both together: parameters separate per recipe, as in E,A. Default: all.")
     ] = None,
-    run_id: options.RunId = None,
-    duplicates: options.Duplicates = None,
-    tokens_per_byte: options.PerByte = None,
-    tokens_per_character: options.PerCharacter = None,
-    max_table: options.MaxTable = None,
     noise: Annotated[
         str | None, typer.Option(help="Standard deviation of one run's loss, relative; default: of the residuals.")
     ] = None,
@@ -54,23 +48,13 @@ def versus(
     draws = whole(bootstrap, "--bootstrap", least=2)
     whole(str(starts), "--starts", least=0)
     seed_of(str(seed))
-    targets.check(reads={"FILE": inputs.local(file)}, files={"--json": json})
+    targets.check(reads=runs.reads, files={"--json": json})
     chosen = objective_from_name(objective)
     model = inputs.law_class(law)()
     budgets = [found for c in at or () if (found := inputs.positive(c, "--at", "FLOP"))] or None
     spread = inputs.positive(noise, "--noise", "the loss, relative")
     separate = None if split is None else names_of(split, "--split")
-    study = inputs.study_of(
-        file,
-        map or (),
-        where,
-        group=recipe,
-        run_id=run_id,
-        max_table=max_table,
-        duplicates=duplicates,
-        tokens_per_byte=tokens_per_byte,
-        tokens_per_character=tokens_per_character,
-    )
+    study = runs.study(group=recipe)
 
     out = output.console(json)
     with Clock() as clock, counting("bootstrap", draws * (2 if split is None else 1)) as tell:
