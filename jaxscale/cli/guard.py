@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from jaxscale.cli.advice import spoken
+from jaxscale.cli.advice import speaking, spoken
 from jaxscale.cli.interrupt import INTERRUPTED, heard
 from jaxscale.cli.source import gathered, spread
 from jaxscale.cli.terminal import BAD_INPUT, CLOSED, terminal
@@ -25,27 +25,31 @@ def answers(command: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        try:
-            status = command(**gathered(command, given)) or GOOD
-        except BadInput as error:
-            _say(str(error))
-            status = BAD_INPUT
-        except BrokenPipeError:  # whoever reads stdout has had enough
-            status = CLOSED
-        except OSError as error:
-            named = f"{error.filename}: " if error.filename else ""
-            _say(f"{named}{error.strerror or error}; check the path, its permissions and the space left")
-            status = BAD_INPUT
-        except ImportError as error:
-            _say(str(error))
-            status = BAD_INPUT
-        except Exception as error:
-            status = _unexpected(error)
+        with speaking(command.__name__):
+            status = _status(lambda: command(**gathered(command, given)))
         if status:
             raise typer.Exit(status)
 
     vars(run)["__signature__"] = spread(command)
     return run
+
+
+def _status(command: Callable[[], int | None]) -> int:
+    """The exit status of `command`, and the sentence where it failed."""
+    try:
+        return command() or GOOD
+    except BadInput as error:
+        _say(str(error))
+    except BrokenPipeError:  # whoever reads stdout has had enough
+        return CLOSED
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        _say(f"{named}{error.strerror or error}; check the path, its permissions and the space left")
+    except ImportError as error:
+        _say(str(error))
+    except Exception as error:
+        return _unexpected(error)
+    return BAD_INPUT
 
 
 def _unexpected(error: Exception) -> int:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from jaxscale.cli import app, inputs
+from jaxscale.cli.advice import offered
 from jaxscale.core.ensemble import Ensemble
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw
@@ -30,12 +31,28 @@ _PYTHON = re.compile(
 )
 
 
+def foreign(command: str, said: str) -> set[str]:
+    """Options in what `command` says that are not its own, nor of the command they are said with: `jaxscale fit --fix`.
+
+    Those that the reader gave, which a refusal repeats, are to be left out of `said`.
+    """
+    found = set()
+    for one in re.finditer(rf"jaxscale (?P<other>{'|'.join(offered())})\b[^`\n]*|(?<![\w-])--[a-z][a-z-]+", said):
+        own = offered()[one["other"] or command]
+        found |= {option for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", one[0]) if option not in own}
+    return found
+
+
 def invoke(*arguments: str | Path):
-    """The command in this process; a trace would be a failure of its own, and so would advice for Python."""
+    """The command in this process; a trace would be a failure of its own, and so would advice that cannot be followed:
+    for Python, or an option that the command lacks."""
     result = CliRunner().invoke(app, [str(a) for a in arguments])
     assert "Traceback" not in result.output
     said = result.stderr + ("" if result.stdout.startswith("{") else result.stdout)
     assert not _PYTHON.search(said), _PYTHON.search(said)
+    if arguments and (command := str(arguments[0])) in offered() and "Usage: " not in said:
+        given = {str(a).partition("=")[0] for a in arguments if str(a).startswith("--")}
+        assert foreign(command, said) <= given | {"--help"}, said
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

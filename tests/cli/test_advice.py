@@ -14,10 +14,13 @@ import pandas as pd
 import pytest
 
 import jaxscale
+import jaxscale.plan.recipes.versus as versus
 from jaxscale.cli import inputs
+from jaxscale.core.errors import BadInput
 from jaxscale.infer.fit import Fit
 from jaxscale.infer.resample import bootstrap
 from jaxscale.report.store.store import Saved
+from jaxscale.solve.first_order import LBFGS
 
 from .conftest import invoke
 
@@ -196,6 +199,28 @@ def test_advice_is_followed(name: str, tmp_path: Path) -> None:
     assert case.words[0] not in followed.output
 
 
+@pytest.mark.parametrize("command", ["fit", "sample", "compare", "forecast", "report", "versus"])
+def test_every_command_that_fits_takes_a_solver_and_its_steps(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a failed search advises can be followed where it is said: it reaches the fit."""
+    given: list[object] = []
+
+    def begun(*_: object, **options: object) -> None:
+        given.append(options["solver"])
+        raise BadInput("begun")
+
+    monkeypatch.setattr(jaxscale, "fit", begun)
+    monkeypatch.setattr(jaxscale, "outlook", begun)
+    monkeypatch.setattr(versus, "fit", begun)
+    path = tmp_path / "runs.csv"
+    table(5, recipe=["old", "new"]).to_csv(path, index=False)
+    more = {"compare": ("--laws", "Chinchilla,KaplanND"), "versus": ("--recipe", "recipe")}.get(command, ())
+    result = invoke(command, path, *mapped(), *more, "--solver", "lbfgs", "--max-steps", "77")
+    assert (result.exit_code, result.stderr) == (2, "jaxscale: begun\n")
+    assert given == [LBFGS(max_steps=77)]
+
+
 def test_a_plan_counts_as_the_runs_do(tmp_path: Path, fit_file: Path) -> None:
     path = tmp_path / "runs.csv"
     table(3).assign(flops=lambda t: 9 * t.params * t.tokens).to_csv(path, index=False)
@@ -207,7 +232,7 @@ def test_a_plan_counts_as_the_runs_do(tmp_path: Path, fit_file: Path) -> None:
 def test_intervals_are_made(simulated_fit, fit_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at = ("--at", "N=1e9,D=2e10")
     monkeypatch.setattr(inputs, "load", lambda *_, **__: Saved(simulated_fit[0], None))
-    assert "fit again with one: --bootstrap 4000" in invoke("predict", fit_file, *at).stdout
+    assert "fit again with one: `jaxscale fit --bootstrap 4000`" in invoke("predict", fit_file, *at).stdout
     made = Saved(simulated_fit[0], bootstrap(simulated_fit[0], 64))
     monkeypatch.setattr(inputs, "load", lambda *_, **__: made)
     assert "No intervals" not in invoke("predict", fit_file, *at).stdout
@@ -236,7 +261,6 @@ def test_a_joint_plan_is_of_one_group(runs_csv: Path, tmp_path: Path, monkeypatc
 
 def test_a_law_from_elsewhere_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated_fit) -> None:
     """What `load` says is its own, said here as it says it; that trust is passed on is the command's."""
-    from jaxscale.core.errors import BadInput
     from jaxscale.report.store import structure as store_structure
 
     def load(file: Path, *, trust: bool = False) -> Saved:
@@ -258,7 +282,7 @@ def test_a_law_from_elsewhere_is_trusted(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_data_sets_own_filter_is_one_of_the_command_line(data_dir: Path) -> None:
     shown = invoke("data", "farseer").stdout
-    (advised,) = re.findall(r"--where \"(.*?)\",", shown)
+    (advised,) = re.findall(r"`jaxscale fit --where \"(.*?)\"`,", shown)
     followed = invoke("fit", "data:farseer", "--where", advised, "--map", "loss=loss", *FEW)
     assert followed.exit_code == 0, followed.output
     assert "404 runs" in followed.stdout

@@ -7,20 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer.main
 
 import jaxscale
-from jaxscale.cli import app
-from jaxscale.cli.advice import option, spoken
+from jaxscale.cli.advice import offered, option, speaking, spoken
 from jaxscale.infer.posterior.nuts import NUTS
 from jaxscale.report.store.store import load
 from jaxscale.solve.gauss_newton import GaussNewton
 from jaxscale.studies.options import Options
 
+from .conftest import foreign
+
 PACKAGE = Path(jaxscale.__file__).parent
-OPTIONS = {
-    name for command in typer.main.get_command(app).commands.values() for one in command.params for name in one.opts
-}
+OPTIONS = set().union(*offered().values())
 
 SAID = {
     "give its column as `run_id=...`: they": "give its column as --run-id: they",
@@ -154,6 +152,32 @@ def test_every_argument_in_a_message_is_an_option() -> None:
         bare += re.findall(r"\b(?:[A-Z][A-Za-z]+[a-z]|[a-z_]+)\((?:\.\.\.|fit|law|\))", said)
         wrong += [(file, text, word) for word in bare]
     assert not wrong, "\n".join(map(str, wrong))
+
+
+@pytest.mark.parametrize("command", offered())
+def test_every_option_that_a_command_says_is_its_own_or_said_with_its_command(command: str) -> None:
+    """Every message of the floors below, as each command would say it, whether it can come there or not."""
+    wrong = [
+        (file, said, lacking)
+        for file, text in MESSAGES
+        if not file.startswith("cli/") and (said := spoken(text, command)) != text
+        for lacking in foreign(command, said)
+        if not lacking.endswith("-x")
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_an_option_that_the_command_at_hand_lacks_is_said_with_one_that_has_it() -> None:
+    with speaking("demo"):
+        assert spoken("add some (`starts=...`), or") == "add some (`jaxscale fit --starts`), or"
+        assert spoken(["draw more (`draws=...`)."]) == ["draw more (`jaxscale sample --draws`)."]
+        assert spoken("the plan `cost=SixND(per_token=9)`.") == "the plan `jaxscale plan --per-token 9`."
+        with speaking("fit"):
+            assert spoken("add some (`starts=...`)") == "add some (--starts)"
+        assert spoken("fit again with one: `bootstrap(fit, 4000)`.") == "fit again with one: --bootstrap 4000."
+    assert spoken("add some (`starts=...`)") == "add some (--starts)"
+    # A fit that was saved is mended where it was made, whatever the command's own option of this name does.
+    assert spoken("one group alone (`split=...`)", "fit") == "one group alone (--split)"
 
 
 def test_floors_below_the_command_line_do_not_know_its_options() -> None:

@@ -107,6 +107,18 @@ def test_far_points_are_refused_before_any_fit_as_outlook_refuses_them(runs_csv,
         assert "a fit was begun" in invoke(command, runs_csv, *MAPS, *LAWS, *far, "--allow-far").stderr
 
 
+def test_far_points_are_answered_where_they_are_allowed(runs_csv, asked, outlooks, monkeypatch):
+    """The advice followed to its end, on the fits of the fixture."""
+    monkeypatch.setattr(jaxscale, "outlook", outlooks)
+    far = ("--test", "tokens_seen > 30", "--at", "N=1e12,D=1e14", "--starts", "8", "--json", "-")
+    refused(invoke("forecast", runs_csv, *MAPS, *LAWS, *far), ["decades beyond", "--allow-far"])
+    answered = invoke("forecast", runs_csv, *MAPS, *LAWS, *far, "--allow-far")
+    assert answered.exit_code == 0, answered.output
+    (point,) = json.loads(answered.stdout)["forecasts"]
+    assert point["decades"] > 2
+    assert point["intervals"]["0.9"][0] < point["loss"] < point["intervals"]["0.9"][1]
+
+
 def test_points_that_are_none_are_refused_before_any_fit(runs_csv, monkeypatch):
     monkeypatch.setattr(jaxscale, "outlook", _begun)
     for allowed in ((), ("--allow-far",)):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import jaxscale
+from jaxscale.report.page import page as pages
 from jaxscale.report.views import answer as sentences
 
 from .conftest import MAPS, invoke, refused
@@ -46,6 +47,18 @@ def test_the_page_holds_the_card_and_the_charts(answer):
     assert page.count("<figure data-chart=") == 6
     assert "jaxscale fit card" in page
     assert "A remedy: --run-id." in page
+
+
+def test_a_budget_is_left_out_for_a_law_that_cannot_divide_it(runs_csv, outlooks, tmp_path, monkeypatch, answer):
+    """The chosen law is said to be none of N and D, and the advice is followed."""
+    monkeypatch.setattr(jaxscale, "outlook", outlooks)
+    monkeypatch.setattr(pages, "plannable", lambda _: False)
+    asked = ("report", runs_csv, *MAPS, *LAWS, "--test", "tokens_seen > 30", "--starts", "8")
+    target = ("--out", tmp_path / "report.html")
+    refused(invoke(*asked, "--flops", "1e22", *target), ["flops: expected a law of size and data", "leave --flops out"])
+    followed = invoke(*asked, "--at", "N=4e9,D=8e10", *target)
+    assert followed.exit_code == 0, followed.output
+    assert "--flops" not in followed.output
 
 
 BAD = {

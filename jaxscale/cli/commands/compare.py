@@ -20,6 +20,7 @@ def compare(
     at: Annotated[
         list[str] | None, typer.Option(help="A point to predict by every law, as in N=70e9,D=1.4e12; may be repeated.")
     ] = None,
+    solver: options.Solver = "gauss-newton",
     starts: Annotated[int, typer.Option(help="Cold starts of the search for modes.")] = 32,
     max_steps: options.MaxSteps = None,
     seed: Annotated[int, typer.Option(help="Of starts and chains.")] = 0,
@@ -36,7 +37,7 @@ def compare(
     length = whole(draws, "--draws", least=8, like=1000)
     many = whole(chains, "--chains", least=2, like=4)
     whole(str(starts), "--starts", least=0)
-    method = solver_of("gauss-newton", max_steps)
+    method = solver_of(solver, max_steps)
     seed_of(str(seed))
     targets.check(reads=runs.reads, files={"--json": json})
     chosen = likelihood_of(likelihood)

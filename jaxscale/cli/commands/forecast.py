@@ -21,7 +21,9 @@ def forecast(
         str | None, typer.Option(help="Names of laws to choose from; default: every law of loss in N and D.")
     ] = None,
     allow_far: Annotated[bool, typer.Option(help="Forecast points beyond two decades too.")] = False,
+    solver: options.Solver = "gauss-newton",
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
+    max_steps: options.MaxSteps = None,
     seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
     state: options.State = None,
     json: options.Json = None,
@@ -34,12 +36,13 @@ def forecast(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import waiting
-    from jaxscale.cli.reading import seed_of, whole
+    from jaxscale.cli.reading import seed_of, solver_of, whole
     from jaxscale.report.card.card import forecast_card
     from jaxscale.report.views import forecast as forecasting
     from jaxscale.report.views import text
 
     whole(str(starts), "--starts", least=0)
+    method = solver_of(solver, max_steps)
     seed_of(str(seed))
     targets.check(reads=runs.reads, files={"--json": json})
     points = inputs.points_of(at) if at else None
@@ -55,7 +58,7 @@ def forecast(
         Clock() as clock,
         waiting(f"forecasts of {len(models)} laws from inside {len(fitted)} runs (first it compiles)"),
     ):
-        found = jaxscale.outlook(models, fitted, starts=starts, key=seed, seed=seed)
+        found = jaxscale.outlook(models, fitted, starts=starts, key=seed, seed=seed, solver=method)
         tested = None if held is None else forecasting.tested(found, held)
         asked = None if points is None else found.at(points, allow_far=allow_far)
     seconds = clock.seconds

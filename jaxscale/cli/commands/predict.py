@@ -23,6 +23,7 @@ def predict(
 ) -> None:
     """Predict with intervals, and say how far beyond the data each point lies."""
     from jaxscale.cli import inputs, output, targets
+    from jaxscale.cli.advice import spoken
     from jaxscale.core.errors import BadInput
     from jaxscale.execute.files import write
     from jaxscale.infer.forecast import forecast
@@ -44,7 +45,8 @@ def predict(
     found = forecast(saved.fit, points, saved.ensemble)
     missing = [] if saved.ensemble is not None else [no_intervals(saved.fit)]
     made = record.forecast_record(found, saved.fit)
-    made["warnings"] = [*made["warnings"], *missing, *remarks]
+    # --where and its like are here those of --file: what the fit says is to be done where it was made.
+    made["warnings"] = [*spoken(made["warnings"], "fit"), *missing, *remarks]
 
     out = output.console(json, csv)
     with output.files_first() as put:
@@ -57,7 +59,7 @@ def predict(
         output.say(out, text.marked(saved.fit, words))
         output.say(out)
         out.print(text.forecast_table(found, saved.fit))
-        output.notes(out, "Remarks", [*record.warnings_of(saved.fit), *found.remarks(), *missing, *remarks])
+        output.notes(out, "Remarks", made["warnings"])
         output.say(out)
         output.say(out, text.reach_sentence(saved.fit))
 

@@ -24,7 +24,9 @@ def report(
         str | None, typer.Option(help="Names of laws to choose from; default: every law of loss in N and D.")
     ] = None,
     allow_far: Annotated[bool, typer.Option(help="Answer beyond two decades too.")] = False,
+    solver: options.Solver = "gauss-newton",
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
+    max_steps: options.MaxSteps = None,
     seed: Annotated[int, typer.Option(help="Of starts and resamples.")] = 0,
     state: options.State = None,
     out: Annotated[str, typer.Option(metavar="FILE", help="The page to write.")] = "report.html",
@@ -39,13 +41,14 @@ def report(
     from jaxscale.cli.advice import spoken
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import waiting
-    from jaxscale.cli.reading import seed_of, whole
+    from jaxscale.cli.reading import seed_of, solver_of, whole
     from jaxscale.execute.files import write
     from jaxscale.report.card.card import forecast_card
     from jaxscale.report.page import page
     from jaxscale.report.views import answer
 
     whole(str(starts), "--starts", least=0)
+    method = solver_of(solver, max_steps)
     seed_of(str(seed))
     targets.check(reads=runs.reads, files={"--out": out, "--json": json})
     points = inputs.points_of(at) if at else None
@@ -62,7 +65,7 @@ def report(
         Clock() as clock,
         waiting(f"forecasts of {len(models)} laws from inside {len(fitted)} runs (first it compiles)"),
     ):
-        found = jaxscale.outlook(models, fitted, starts=starts, key=seed, seed=seed)
+        found = jaxscale.outlook(models, fitted, starts=starts, key=seed, seed=seed, solver=method)
         asked = None if points is None else found.at(points, allow_far=allow_far)
         subject = page.subject_of(found, fitted, held=held, asked=asked, flops=budget, allow_far=allow_far)
     record: dict[str, Any] = page.record(subject) | {"seconds": clock.seconds}

@@ -28,7 +28,9 @@ def versus(
         str, typer.Option(help="log-huber:1e-3, log-lad, log-squares, raw-huber:1e-3, student-t:5, ...")
     ] = "log-huber:1e-3",
     bootstrap: Annotated[str, typer.Option(metavar="N", help="Number of resamples.")] = "1000",
+    solver: options.Solver = "gauss-newton",
     starts: Annotated[int, typer.Option(help="Cold starts of the search.")] = 32,
+    max_steps: options.MaxSteps = None,
     seed: Annotated[int, typer.Option(help="Of starts and bootstrap.")] = 0,
     json: options.Json = None,
 ) -> int:
@@ -39,7 +41,7 @@ def versus(
     from jaxscale.cli import inputs, output, targets
     from jaxscale.cli.clock import Clock
     from jaxscale.cli.progress import counting
-    from jaxscale.cli.reading import names_of, seed_of, whole
+    from jaxscale.cli.reading import names_of, seed_of, solver_of, whole
     from jaxscale.objectives.parse import objective_from_name
     from jaxscale.plan.recipes.versus import versus as compared
     from jaxscale.report.views import text
@@ -47,6 +49,7 @@ def versus(
 
     draws = whole(bootstrap, "--bootstrap", least=2)
     whole(str(starts), "--starts", least=0)
+    method = solver_of(solver, max_steps)
     seed_of(str(seed))
     targets.check(reads=runs.reads, files={"--json": json})
     chosen = objective_from_name(objective)
@@ -69,6 +72,7 @@ def versus(
             noise=spread,
             starts=starts,
             seed=seed,
+            solver=method,
             progress=tell,
         )
     seconds = clock.seconds

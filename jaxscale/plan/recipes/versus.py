@@ -27,10 +27,10 @@ from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.resample import bootstrap
 from jaxscale.infer.resample.paired import matched
 from jaxscale.objectives.objective import AbstractObjective
-from jaxscale.plan import allocate
-from jaxscale.plan.allocate import plannable
+from jaxscale.plan.allocate import allocate, plannable
 from jaxscale.plan.plan_run import as_inputs
-from jaxscale.plan.recipes import Crossover, crossover, multiplier, probability_better
+from jaxscale.plan.recipes.multiplier import Crossover, crossover, multiplier, probability_better
+from jaxscale.solve.batch import Solver
 
 _LEVELS = (0.05, 0.5, 0.95)
 
@@ -96,6 +96,7 @@ def versus(
     noise: float | None = None,
     starts: int = 32,
     seed: int = 0,
+    solver: Solver | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Versus:
     """Compare the two groups of `study`, whose losses must be of the same text.
@@ -110,7 +111,8 @@ def versus(
     - `noise`: standard deviation of log loss from run to run; default: the robust residuals of each fit, which also
       hold what the law gets wrong.
 
-    Raises `BadInput` on other than two groups, an unknown baseline, and as `fit` and `allocate` do.
+    `starts`, `seed` and `solver` are those of `fit`. Raises `BadInput` on other than two groups, an unknown baseline,
+    and as `fit` and `allocate` do.
     """
     plannable(law)
     recipes = _recipes(study, baseline)
@@ -119,7 +121,7 @@ def versus(
     scheme, shared = matched(runs)
     if split is None:
         fits = tuple(
-            fit(law, study.select(rows, f"of {label}"), objective, starts=starts, seed=seed)
+            fit(law, study.select(rows, f"of {label}"), objective, starts=starts, seed=seed, solver=solver)
             for rows, label in zip(parts, recipes, strict=True)
         )
         laws = [f.law for f in fits]
@@ -129,7 +131,7 @@ def versus(
             tell = None if progress is None else lambda done, _, i=i: progress(i * draws + done, count)
             ensembles.append(bootstrap(f, draws, key=seed, scheme=scheme.of_rows(rows), progress=tell))
     else:
-        joint = fit(Pooled(law, split, study.groups), study, objective, starts=starts, seed=seed)
+        joint = fit(Pooled(law, split, study.groups), study, objective, starts=starts, seed=seed, solver=solver)
         fits = (joint,)
         drawn = bootstrap(joint, draws, key=seed, scheme=scheme.of_rows(parts[0] | parts[1]), progress=progress)
         ensembles = [member(drawn, label) for label in recipes]
