@@ -38,6 +38,7 @@ State = Annotated[
 MaxTable = Annotated[
     str | None, typer.Option(metavar="SIZE", help="Memory that FILE may take once decompressed and read; 1GB.")
 ]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of an Excel file; the first by default.")]
 Draws = Annotated[str, typer.Option(metavar="N", help="Draws of each chain.")]
 Chains = Annotated[str, typer.Option(metavar="N", help="Number of chains.")]
 Json = Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")]

@@ -20,7 +20,7 @@ from jaxscale.studies.units import split_unit
 def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict[str, Any]:
     """The fields of a `Study`. Raises `BadInput`, one sentence that names row, column, value and remedy."""
     duplicates.check_way(options.duplicates)
-    sheet = Sheet(open_table(data, options.max_table), options.where)
+    sheet = Sheet(open_table(data, options.max_table, sheet=options.sheet), options.where)
     if options.duplicates == "once":
         duplicates.count_once(sheet)
     if not mapping:

@@ -1,4 +1,4 @@
-"""The first sheet of an Excel workbook as columns. Needs openpyxl, an extra, and reads row by row."""
+"""A sheet of an Excel workbook as columns. Needs openpyxl, an extra, and reads row by row."""
 
 import io
 import warnings
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jaxscale.core.errors import BadInput
+from jaxscale.studies.checks import checks
 from jaxscale.studies.formats import grid
 from jaxscale.studies.tables.budget import Budget
 from jaxscale.studies.tables.columns import OwnersTable
@@ -16,8 +17,8 @@ _PIECE = 1 << 20
 _SETTING = 16  # cells that a tag of styles and settings, which become objects, weighs as much as
 
 
-def read_excel(content: bytes, budget: Budget) -> OwnersTable:
-    """Values of the first sheet, not its formulas; rows above the header are left out with a remark.
+def read_excel(content: bytes, budget: Budget, *, sheet: str | None = None, decimal: str | None = None) -> OwnersTable:
+    """Values of a sheet (default: the first), not its formulas; rows above the header are left out with a remark.
 
     Raises `BadInput`, also where openpyxl is not installed.
     """
@@ -32,8 +33,9 @@ def read_excel(content: bytes, budget: Budget) -> OwnersTable:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that are not read
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-            names = [sheet.title for sheet in book.worksheets]
-            rows = list(_rows(book.worksheets[0], budget)) if names else []
+            names = [one.title for one in book.worksheets]
+            read = next(iter(names), "") if sheet is None else checks.known(sheet, names, "`sheet=...`", "sheet")
+            rows = list(_rows(book[read], budget)) if names else []
     except BadInput:
         raise
     except Exception as error:  # openpyxl has no exception of its own for what is no workbook
@@ -41,18 +43,20 @@ def read_excel(content: bytes, budget: Budget) -> OwnersTable:
             f"cannot be read as xlsx ({type(error).__name__}: {str(error)[:100]}); check that the file is whole"
         ) from error
     remarks = []
-    if len(names) > 1:
+    if sheet is None and len(names) > 1:
         others = ", ".join(map(repr, names[1:6]))
-        remarks.append(f"the first sheet, {names[0]!r}, was read; not {others}: save another one as a file of its own")
+        remarks.append(f"the first sheet, {read!r}, was read; not {others}: name another one, `sheet=...`")
     above = next((i for i, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
     if above:
         remarks.append(f"{above} rows above the header were left out")
     if not rows:
-        raise BadInput(f"expected a header and at least one row in the first sheet, got none; the sheets are {names}")
+        raise BadInput(
+            f"expected a header and at least one row in the sheet {read!r}, got none; the sheets are {names}"
+        )
     width = max(len(row) for row in rows)
     budget.take_cells(width * len(rows))  # short rows are filled up
     header, *rest = [row + [""] * (width - len(row)) for row in rows[above:]]
-    return grid.table_of(header, rest, remarks, typed=True)
+    return grid.table_of(header, rest, remarks, typed=True, decimal=decimal)
 
 
 def _weighed(content: bytes, budget: Budget) -> None:

@@ -38,16 +38,18 @@ def read_table(source: Any) -> Columns:
     return open_table(source).columns
 
 
-def open_table(source: Any, most: str | float = USUAL) -> OwnersTable:
+def open_table(source: Any, most: str | float = USUAL, *, sheet: str | None = None) -> OwnersTable:
     """A path (csv, tsv, parquet, jsonl, json, xlsx, each also as .gz), a frame, a dict of columns or a list of dicts.
 
-    A file may take at most `most` bytes of memory ("4GB"), counted while it is decompressed. Raises `BadInput` where
-    the source is missing, empty, ragged, larger, or not one of these.
+    A file may take at most `most` bytes of memory ("4GB"), counted while it is decompressed; `sheet` of an Excel file
+    (default: the first). Raises `BadInput` where the source is missing, empty, ragged, larger, or not one of these.
     """
     label = str(source) if isinstance(source, str | Path) else f"the {type(source).__name__} given"
     budget = Budget(most, label)
+    if sheet is not None and not (isinstance(source, str | Path) and kind_of(Path(source)) == "xlsx"):
+        raise BadInput(f"{label}: `sheet=...` is for Excel files (.xlsx) only, which this is not; leave it out")
     if isinstance(source, str | Path):
-        table = _from_path(Path(source), budget)
+        table = _from_path(Path(source), budget, {} if sheet is None else {"sheet": sheet})
     elif isinstance(source, Mapping):
         table = OwnersTable(from_columns(source))
     elif isinstance(source, Sequence):
@@ -71,11 +73,11 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _from_path(path: Path, budget: Budget) -> OwnersTable:
+def _from_path(path: Path, budget: Budget, stated: Mapping[str, str]) -> OwnersTable:
     kind = kind_of(path)
     try:
         content, remarks = content_of(path, kind, budget)
-        table = _READERS[kind](content, budget)
+        table = _READERS[kind](content, budget, **stated)
     except BadInput as error:
         said = str(error)
         raise BadInput(said if said.startswith(str(path)) else f"{path}: {said}") from error

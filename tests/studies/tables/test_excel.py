@@ -47,6 +47,31 @@ def test_a_workbook_reads_back_to_the_same_numbers(seed: int, tmp_path: Path) ->
     assert any("1 rows above the header" in remark for remark in again.remarks)
 
 
+def test_a_sheet_is_chosen_by_its_name(tmp_path: Path) -> None:
+    ladders, path = (
+        {name: ladder(seed) for seed, name in enumerate(["spring", "late summer", "2026"])},
+        tmp_path / "a.xlsx",
+    )
+    with pd.ExcelWriter(path, engine="openpyxl") as book:
+        for name, frame in ladders.items():
+            frame.to_excel(book, sheet_name=name, index=False)
+    for name, frame in ladders.items():
+        study = Study.read(path, MAP, sheet=name)
+        np.testing.assert_array_equal(study.columns["loss"], frame["loss"])
+        assert not any("sheet" in remark for remark in study.remarks)
+    (said,) = [remark for remark in Study.read(path, MAP).remarks if "sheet" in remark]
+    assert said == ("the first sheet, 'spring', was read; not 'late summer', '2026': name another one, `sheet=...`")
+    with pytest.raises(BadInput, match=r"`sheet=\.\.\.`: there is no sheet 'late sumer'; did you mean 'late summer'\?"):
+        Study.read(path, MAP, sheet="late sumer")
+    with pytest.raises(BadInput, match=r"there is no sheet 'runs'; the sheets are spring, late summer, 2026"):
+        Study.read(path, MAP, sheet="runs")
+    frame = ladders["2026"]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    for other in (tmp_path / "a.csv", frame):
+        with pytest.raises(BadInput, match=r"`sheet=\.\.\.` is for Excel files \(\.xlsx\) only"):
+            Study.read(other, MAP, sheet="2026")
+
+
 def test_cells_of_a_workbook_are_what_they_are_in_text(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for row in (
@@ -104,7 +129,7 @@ def test_bombs_are_stopped_by_the_limit(case: str, tmp_path: Path) -> None:
 def test_without_openpyxl_the_sentence_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.xlsx"
     openpyxl.Workbook().save(path)
-    with pytest.raises(BadInput, match="a header and at least one row in the first sheet, got none"):
+    with pytest.raises(BadInput, match="a header and at least one row in the sheet 'Sheet', got none"):
         open_table(path)
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(BadInput, match=r"pip install 'jaxscale\[excel\]'"):
