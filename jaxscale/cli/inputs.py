@@ -13,6 +13,8 @@ from jaxscale.core.parametric import Declared, check_held, declared
 from jaxscale.report.store.store import Saved, load
 from jaxscale.studies import Study
 from jaxscale.studies import load as load_data
+from jaxscale.studies.options import Options, options_of
+from jaxscale.studies.tables.columns import OwnersTable
 from jaxscale.studies.units import cell
 
 DATA = "data:"
@@ -326,23 +328,33 @@ def saved_fit(file: str, trust: bool) -> Saved:
 
 
 def points_in(
-    file: str, given: Sequence[str], where: str | None, group: str | None, fit: Any, most: str | None = None
+    file: str, given: Sequence[str], group: str | None, fit: Any, **options: Any
 ) -> tuple[dict[str, Any], list[str]]:
     """Points from a table, and remarks on how it was read: no loss is needed. Raises `BadInput`."""
+    from jaxscale.core.law import signature
+    from jaxscale.studies.commas import decided
+    from jaxscale.studies.reading import opened
+
+    _is_file(file, "--file", "give the path of a table of points")
+    read = options_of({name: value for name, value in options.items() if value is not None})
+    names = [name for name in signature(fit.law).inputs if name != "group"]
+    mapping = mapping_of(given) or {name: name for name in names}
+    return decided(opened(file, read), mapping, lambda table: _points(table, mapping, group, fit, read))
+
+
+def _points(
+    table: OwnersTable, mapping: Mapping[str, str], group: str | None, fit: Any, options: Options
+) -> tuple[dict[str, Any], list[str]]:
     from jaxscale.core.groups import label
     from jaxscale.core.law import signature
     from jaxscale.studies.convert import canonical
-    from jaxscale.studies.options import Options
     from jaxscale.studies.sheet import Sheet
-    from jaxscale.studies.tables.tables import open_table
 
-    _is_file(file, "--file", "give the path of a table of points")
-    sheet = Sheet(open_table(file, most or Options().max_table), where)
-    names = [name for name in signature(fit.law).inputs if name != "group"]
-    mapping = sheet.in_units(mapping_of(given) or {name: name for name in names})
-    columns, _, _ = canonical(sheet, mapping, Options())
-    found: dict[str, Any] = {name: column for name, column in columns.items() if name in names}
-    if "group" in signature(fit.law).inputs:
+    sheet = Sheet(table, options.where)
+    wanted = signature(fit.law).inputs
+    columns, _, _ = canonical(sheet, sheet.in_units(mapping), options)
+    found: dict[str, Any] = {name: column for name, column in columns.items() if name in wanted}
+    if "group" in wanted:
         if group is None:
             raise BadInput("--group: expected the column of --file that holds the group's label, got none; name it")
         if group not in sheet.table:

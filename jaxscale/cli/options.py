@@ -39,6 +39,9 @@ MaxTable = Annotated[
     str | None, typer.Option(metavar="SIZE", help="Memory that FILE may take once decompressed and read; 1GB.")
 ]
 Sheet = Annotated[str | None, typer.Option(help="Sheet of an Excel file; the first by default.")]
+Decimal = Annotated[
+    str | None, typer.Option(metavar=",|.", help="Mark before decimals, where cells such as 1,234 do not tell.")
+]
 Draws = Annotated[str, typer.Option(metavar="N", help="Draws of each chain.")]
 Chains = Annotated[str, typer.Option(metavar="N", help="Number of chains.")]
 Json = Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the answer as JSON; - is stdout.")]

@@ -24,6 +24,7 @@ class Source:
     duplicates: options.Duplicates = None
     tokens_per_byte: options.PerByte = None
     tokens_per_character: options.PerCharacter = None
+    decimal: options.Decimal = None
     sheet: options.Sheet = None
     max_table: options.MaxTable = None
 

@@ -20,6 +20,7 @@ class Options:
     - `tokens_per_byte`, `tokens_per_character`: a number or a column, for losses per byte or character.
     - `max_table`: bytes of memory ("4GB") that a file may take once it is decompressed and read.
     - `sheet`: which one of an Excel file; the first where none is named.
+    - `decimal`: the mark before decimals, "," or ".", of a text whose cells do not tell, as 1,234 does not.
     - `target`: symbol of what the law predicts.
     - `duplicates`: "once" counts copies of a whole row once and keeps rows that are equal in what is mapped only,
       "keep" keeps copies too, "refuse" refuses both; whatever is found is said.
@@ -37,6 +38,7 @@ class Options:
     tokens_per_character: float | str | None = None
     max_table: str | float = USUAL
     sheet: str | None = None
+    decimal: str | None = None
     target: str = "loss"
     duplicates: str = "once"
     name: str | None = None

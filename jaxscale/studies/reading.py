@@ -2,17 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies import convert
+from jaxscale.studies import commas, convert
 from jaxscale.studies.aliases import resolve
 from jaxscale.studies.checks import checks, duplicates, sanity
 from jaxscale.studies.options import Names, Options
 from jaxscale.studies.sheet import Sheet, labels
+from jaxscale.studies.tables.columns import OwnersTable
 from jaxscale.studies.tables.tables import open_table, sha256_of
 from jaxscale.studies.units import split_unit
 
@@ -20,16 +22,22 @@ from jaxscale.studies.units import split_unit
 def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict[str, Any]:
     """The fields of a `Study`. Raises `BadInput`, one sentence that names row, column, value and remedy."""
     duplicates.check_way(options.duplicates)
-    sheet = Sheet(open_table(data, options.max_table, sheet=options.sheet), options.where)
-    if options.duplicates == "once":
-        duplicates.count_once(sheet)
+    table, said = opened(data, options), ()
     if not mapping:
-        mapping, remarks = resolve(sheet.table, options.target)
-        sheet.remarks.extend(remarks)
+        mapping, said = resolve(table.columns, options.target)
     elif options.target not in mapping:
         raise BadInput(
             f"the mapping lacks {options.target}; say which column it is, as in {options.target}=column[nats]"
         )
+    return commas.decided(
+        replace(table, remarks=(*table.remarks, *said)), mapping, lambda table: _fields(table, data, mapping, options)
+    )
+
+
+def _fields(table: OwnersTable, data: Any, mapping: Mapping[str, str], options: Options) -> dict[str, Any]:
+    sheet = Sheet(table, options.where)
+    if options.duplicates == "once":
+        duplicates.count_once(sheet)
     mapping = sheet.in_units(mapping)
     columns, unit_of, names = convert.canonical(sheet, mapping, options)
     groups, group = labels(sheet, options.group, "group")
@@ -71,6 +79,11 @@ def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict
         "remarks": tuple(sheet.remarks),
         "table": sheet.table,
     }
+
+
+def opened(data: Any, options: Options) -> OwnersTable:
+    """The table as its owner has it. Raises `BadInput`."""
+    return open_table(data, options.max_table, sheet=options.sheet, decimal=options.decimal)
 
 
 def _joined(names: Names) -> str:

@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.measure.corpus import zipf_entropy
@@ -219,7 +220,21 @@ def test_points_are_read_as_people_write_them_and_it_is_told(fit_file, tmp_path)
     refused(invoke(*asked, "--max-table", "20B"), ["at most 20B", "--max-table 80B"])
 
 
-@pytest.mark.parametrize("option", ["--map", "--where", "--group"])
+def test_points_are_read_from_the_sheet_that_is_named_and_commas_as_stated(fit_file, tmp_path):
+    with pd.ExcelWriter(tmp_path / "ask.xlsx", engine="openpyxl") as book:
+        for name, sizes in (("small", ["1,300", "2,600"]), ("large", ["7,125", "9,250"])):
+            pd.DataFrame({"model": sizes, "toks": [2e11, 4e11]}).to_excel(book, sheet_name=name, index=False)
+    asked = ("predict", fit_file, "--file", tmp_path / "ask.xlsx", "--map", "N=model[B]", "--map", "D=toks")
+    refused(invoke(*asked), ["'1,300'", "1300 with a comma between thousands (--decimal .)", "say which"])
+    record = json.loads(invoke(*asked, "--decimal", ",", "--json", "-").stdout)
+    assert [point["inputs"]["N"] for point in record["points"]] == [1.3e9, 2.6e9]
+    assert any("not 'large': name another one, --sheet" in warning for warning in record["warnings"])
+    record = json.loads(invoke(*asked, "--decimal", ",", "--sheet", "large", "--json", "-").stdout)
+    assert [point["inputs"]["N"] for point in record["points"]] == [7.125e9, 9.25e9]
+    refused(invoke(*asked, "--sheet", "larg"), ["--sheet: there is no sheet 'larg'", "'large'"])
+
+
+@pytest.mark.parametrize("option", ["--map", "--where", "--group", "--sheet", "--decimal"])
 def test_what_belongs_to_a_table_of_points_is_refused_without_one(fit_file, option):
     result = invoke("predict", fit_file, "--at", "N=1e9,D=1e10", option, "N=x")
     refused(result, [option, "--file only"])

@@ -16,6 +16,8 @@ def predict(
     map: Annotated[list[str] | None, typer.Option(help="symbol=column[unit] for --file.")] = None,
     where: Annotated[str | None, typer.Option(help="Filter on the columns of --file.")] = None,
     group: Annotated[str | None, typer.Option(help="Column of --file with the group's label, for joint fits.")] = None,
+    decimal: options.Decimal = None,
+    sheet: options.Sheet = None,
     max_table: options.MaxTable = None,
     json: options.Json = None,
     csv: Annotated[str | None, typer.Option(metavar="FILE", help="Write the table as CSV.")] = None,
@@ -23,7 +25,7 @@ def predict(
 ) -> None:
     """Predict with intervals, and say how far beyond the data each point lies."""
     from jaxscale.cli import inputs, output, targets
-    from jaxscale.cli.advice import spoken
+    from jaxscale.cli.advice import option, spoken
     from jaxscale.core.errors import BadInput
     from jaxscale.execute.files import write
     from jaxscale.infer.forecast import forecast
@@ -33,15 +35,16 @@ def predict(
     if bool(at) == bool(file):
         got = "both" if at else "neither"
         raise BadInput(f"predict: expected either --at or --file, got {got}; write it as in --at N=70e9,D=1.4e12")
-    for option, given in (("--map", map), ("--where", where), ("--group", group), ("--max-table", max_table)):
+    read = {"where": where, "decimal": decimal, "sheet": sheet, "max_table": max_table}
+    for name, given in {"map": map, "group": group, **read}.items():
         if given and not file:
-            raise BadInput(f"{option}: expected with --file only, got it with --at; leave it out")
+            raise BadInput(f"{option(name)}: expected with --file only, got it with --at; leave it out")
     targets.check(reads={"FIT": fit, "--file": file}, files={"--json": json, "--csv": csv})
     points, remarks = inputs.points_of(at) if at else None, []
     saved = inputs.saved_fit(fit, trust)
     if points is None:
         assert file is not None
-        points, remarks = inputs.points_in(file, map or (), where, group, saved.fit, max_table)
+        points, remarks = inputs.points_in(file, map or (), group, saved.fit, **read)
     found = forecast(saved.fit, points, saved.ensemble)
     missing = [] if saved.ensemble is not None else [no_intervals(saved.fit)]
     made = record.forecast_record(found, saved.fit)

@@ -53,7 +53,7 @@ def numbers(name: str, column: np.ndarray, rows: Rows, *, suffixes: bool) -> tup
     if bad.any():
         i, where = first(bad, rows)
         two = both_readings(column[i])
-        remedy = f"it may be {two}: write it without the comma" if two else "write a plain number"
+        remedy = f"it may be {two}: say which" if two else "write a plain number"
         if i == 0 and bad.sum() == 1 and len(rows) > 1:
             remedy = f"if it is a unit, delete the row and map {name}[unit]; else write a plain number"
         raise BadInput(

@@ -14,17 +14,17 @@ from jaxscale.studies.tables.numerals import kind_of
 _SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 
 
-def read_csv(content: bytes, budget: Budget) -> OwnersTable:
+def read_csv(content: bytes, budget: Budget, *, decimal: str | None = None) -> OwnersTable:
     """Values separated by commas, or by what separates every row alike. Raises `BadInput`."""
-    return _read(content, budget, ",")
+    return _read(content, budget, ",", decimal)
 
 
-def read_tsv(content: bytes, budget: Budget) -> OwnersTable:
+def read_tsv(content: bytes, budget: Budget, *, decimal: str | None = None) -> OwnersTable:
     """Values separated by tabs, or by what separates every row alike. Raises `BadInput`."""
-    return _read(content, budget, "\t")
+    return _read(content, budget, "\t", decimal)
 
 
-def _read(content: bytes, budget: Budget, usual: str) -> OwnersTable:
+def _read(content: bytes, budget: Budget, usual: str, decimal: str | None) -> OwnersTable:
     budget.take_cells(sum(content.count(mark) for mark in (b",", b";", b"\t", b"\n", b"\r")))
     text, remarks = text_of(content)
     text, stated, comments = _begun(text)
@@ -40,7 +40,7 @@ def _read(content: bytes, budget: Budget, usual: str) -> OwnersTable:
     if comments:
         remarks.append(f"{len(comments)} leading line{'s' * (len(comments) > 1)} that begin with # were left out")
     grid.even(len(lines[0]), lines[1:], separator)
-    return grid.table_of(lines[0], lines[1:], remarks, semicolons=separator == ";")
+    return grid.table_of(lines[0], lines[1:], remarks, decimal=decimal)
 
 
 def _begun(text: str) -> tuple[str, str | None, list[str]]:

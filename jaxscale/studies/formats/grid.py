@@ -12,11 +12,11 @@ type Rows = Sequence[Sequence[str]]
 
 
 def table_of(
-    header: Sequence[str], rows: Rows, remarks: Sequence[str], *, typed: bool = False, semicolons: bool = False
+    header: Sequence[str], rows: Rows, remarks: Sequence[str], *, typed: bool = False, decimal: str | None = None
 ) -> OwnersTable:
     """A table of rows that are as long as the header. Raises `BadInput`.
 
-    `typed`: numbers were numbers before they were made text; `semicolons`: these stood between values.
+    `typed`: numbers were numbers before they were made text; `decimal`: the mark before decimals, where it is stated.
     """
     names = _named(header, rows)
     once(names)
@@ -30,7 +30,7 @@ def table_of(
     written = dict(zip(names, zip(*rows, strict=True), strict=True))
     written = {name: cells for name, cells in written.items() if name or any(cell.strip() for cell in cells)}
     columns, more = plainly(
-        {name: retyped(objects(c)) for name, c in written.items()}, None if typed else written, semicolons
+        {name: retyped(objects(c)) for name, c in written.items()}, None if typed else written, decimal
     )
     return OwnersTable(columns, [*said, *more], units)
 

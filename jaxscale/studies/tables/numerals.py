@@ -33,6 +33,9 @@ _KINDS = {
 }
 
 
+COMMAS = {",": "decimal", ".": "thousands"}  # what a comma is, by the mark before decimals
+
+
 @dataclass(frozen=True)
 class Numerals:
     """A column as numbers: NaN where missing; which cells are `unread`, and which carry a suffix."""
@@ -79,26 +82,35 @@ def both_readings(text: str) -> str:
     """What a cell such as `1,234` may mean, for a sentence; empty where that is no question."""
     if kind_of(text) != "one comma":
         return ""
-    return f"{text.replace(',', '')} with a comma between thousands, or {text.replace(',', '.')} with a decimal comma"
+    return (
+        f'{text.replace(",", "")} with a comma between thousands (`decimal="."`), or {text.replace(",", ".")} with a '
+        'decimal comma (`decimal=","`)'
+    )
+
+
+def undecided(column: np.ndarray) -> bool:
+    """Whether it is a column of numbers such as `1,234`, which no cell of it tells how to read."""
+    return column.dtype == object and "one comma" in (found := _kinds(column)) and _comma(found) is None
 
 
 def plainly(
-    columns: Mapping[str, np.ndarray], written: Mapping[str, Sequence[str]] | None = None, semicolons: bool = False
+    columns: Mapping[str, np.ndarray],
+    written: Mapping[str, Sequence[str]] | None = None,
+    decimal: str | None = None,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Columns of numbers whose marks can be read one way only, with plain numbers instead, and remarks.
 
-    `written`: their cells as they stand in a text. `semicolons`: a list that is separated by semicolons has decimal
-    commas, if none of its numbers says otherwise. Raises `BadInput` on dots between thousands that look like decimals.
+    `written`: their cells as they stand in a text. `decimal`: the mark before decimals, where it is stated; a column
+    whose cells contradict it stays text. Raises `BadInput` on dots between thousands that look like decimals.
     """
     kinds = {name: _kinds(column) for name, column in columns.items() if column.dtype == object}
-    dots = any("dot" in found for found in kinds.values()) or any(
-        np.any(column[np.isfinite(column)] % 1) for column in columns.values() if column.dtype == np.float64
-    )
     kinds = {name: found for name, found in kinds.items() if found - {"whole", "dot", "one dot"}}
-    commas = {name: _comma(found) for name, found in kinds.items()}
-    settled = {comma for comma in commas.values() if comma}
-    if not settled and semicolons and not dots:
-        settled = {"decimal"}
+    stated = None if decimal is None else COMMAS[decimal]
+    commas = {
+        name: comma if (comma := _comma(found)) in (None, stated) or not stated else "both"
+        for name, found in kinds.items()
+    }
+    settled = {stated} if stated else {comma for comma in commas.values() if comma}
     one = next(iter(settled)) if len(settled) == 1 else None
     if one == "decimal" and written is not None:
         _undotted(written, columns)

@@ -21,7 +21,7 @@ from jaxscale.studies.formats.parquet import read_parquet
 from jaxscale.studies.tables.budget import USUAL, Budget
 from jaxscale.studies.tables.columns import MOST_COLUMNS, Columns, OwnersTable, from_columns, from_rows
 from jaxscale.studies.tables.frames import read_frame
-from jaxscale.studies.tables.numerals import plainly
+from jaxscale.studies.tables.numerals import COMMAS, plainly
 
 _READERS = {
     "csv": read_csv,
@@ -31,6 +31,7 @@ _READERS = {
     "json": read_json,
     "xlsx": read_excel,
 }
+_LAID_OUT = ("csv", "tsv", "xlsx")  # where a person may have to say how cells are meant before they are read
 
 
 def read_table(source: Any) -> Columns:
@@ -38,25 +39,31 @@ def read_table(source: Any) -> Columns:
     return open_table(source).columns
 
 
-def open_table(source: Any, most: str | float = USUAL, *, sheet: str | None = None) -> OwnersTable:
+def open_table(
+    source: Any, most: str | float = USUAL, *, sheet: str | None = None, decimal: str | None = None
+) -> OwnersTable:
     """A path (csv, tsv, parquet, jsonl, json, xlsx, each also as .gz), a frame, a dict of columns or a list of dicts.
 
-    A file may take at most `most` bytes of memory ("4GB"), counted while it is decompressed; `sheet` of an Excel file
-    (default: the first). Raises `BadInput` where the source is missing, empty, ragged, larger, or not one of these.
+    A file may take at most `most` bytes of memory ("4GB"), counted while it is decompressed; `sheet`: of an Excel file
+    (default: the first); `decimal`: the mark before decimals, where its cells do not tell. Raises `BadInput` where the
+    source is missing, empty, ragged, larger, or not one of these.
     """
     label = str(source) if isinstance(source, str | Path) else f"the {type(source).__name__} given"
     budget = Budget(most, label)
     if sheet is not None and not (isinstance(source, str | Path) and kind_of(Path(source)) == "xlsx"):
         raise BadInput(f"{label}: `sheet=...` is for Excel files (.xlsx) only, which this is not; leave it out")
+    if decimal not in (None, *COMMAS):
+        raise BadInput(f"`decimal=...`: expected a comma or a dot, which stands before decimals, got {decimal!r}")
     if isinstance(source, str | Path):
-        table = _from_path(Path(source), budget, {} if sheet is None else {"sheet": sheet})
+        stated = {"sheet": sheet, "decimal": decimal}
+        table = _from_path(Path(source), budget, {name: said for name, said in stated.items() if said is not None})
     elif isinstance(source, Mapping):
         table = OwnersTable(from_columns(source))
     elif isinstance(source, Sequence):
         table = OwnersTable(from_rows(source, "row", budget))
     else:
         table = read_frame(source)
-    columns, remarks = plainly(table.columns)
+    columns, remarks = plainly(table.columns, decimal=decimal)
     if not columns or not len(next(iter(columns.values()))):
         raise BadInput(f"{label}: expected at least one row of runs, got an empty table; give it rows")
     if len(columns) > MOST_COLUMNS:
@@ -75,6 +82,7 @@ def sha256_of(path: Path) -> str:
 
 def _from_path(path: Path, budget: Budget, stated: Mapping[str, str]) -> OwnersTable:
     kind = kind_of(path)
+    stated = stated if kind in _LAID_OUT else {}
     try:
         content, remarks = content_of(path, kind, budget)
         table = _READERS[kind](content, budget, **stated)

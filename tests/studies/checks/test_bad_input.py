@@ -49,7 +49,10 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     "text column": (table(N=["small", "medium", "large"]), ["row 1", "'N'", "'small'", "plain number"]),
     "a comma read two ways": (
         table(loss=["3,512", "3,101", "2,803"]),
-        ["row 1 (and 2 more rows)", "'loss'", "3512 with a comma between thousands, or 3.512 with a decimal comma"],
+        [
+            *("row 1 (and 2 more rows)", "'loss'", "3512 with a comma between thousands", '(`decimal="."`)'),
+            *("or 3.512 with a decimal comma", '(`decimal=","`)'),
+        ],
     ),
     "a lone unit": (table(loss=["nats", "3.1", "2.8"]), ["row 1", "'loss'", "'nats'", "map loss[unit]"]),
     "suffix on a loss": (table(loss=["3.5B", 3.1, 2.8]), ["row 1", "'loss'", "'3.5B'"]),
