@@ -12,7 +12,7 @@ from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
 from jaxscale.studies.options import Names
 from jaxscale.studies.tables.columns import OwnersTable
-from jaxscale.studies.tables.numerals import numerals
+from jaxscale.studies.tables.numerals import Numerals, numerals
 from jaxscale.studies.tables.shapes import explained
 
 
@@ -28,6 +28,7 @@ class Sheet:
         self.exclusions = ""
         self.units = owner.units
         self.wanting: list[str] = []  # columns in use that have missing or infinite cells
+        self._read: dict[str, Numerals] = {}
         if where is not None:
             mask = mask_of(where, table)
             if not mask.any():
@@ -38,6 +39,7 @@ class Sheet:
         """Leave out the rows where `mask` is false, by a rule that is recorded."""
         self.exclusions = Exclusion(int(mask.sum()), len(self.rows), rule).after(self.exclusions)
         self.table, self.rows = {name: column[mask] for name, column in self.table.items()}, self.rows[mask]
+        self._read = {name: read.of(mask) for name, read in self._read.items()}
 
     def locate(self, text: str, role: str) -> tuple[str, str | None]:
         """Column and unit of `"column[unit]"`. Raises `BadInput` where there is no such column."""
@@ -62,22 +64,28 @@ class Sheet:
         """`"column"` as `"column[unit]"` where a row of units has one for it."""
         return f"{text}[{self.units[text]}]" if isinstance(text, str) and text in self.units else text
 
+    def read(self, name: str) -> Numerals:
+        """A column as numbers, parsed once however often it is asked for."""
+        if name not in self._read:
+            self._read[name] = numerals(self.table[name])
+        return self._read[name]
+
     def numbers(self, name: str, *, suffixes: bool = False) -> np.ndarray:
         """Finite float64 values of a column. Raises `BadInput`."""
-        values, suffixed = checks.numbers(name, self.table[name], self.rows, suffixes=suffixes)
-        if suffixed:
+        values = checks.numbers(name, self.table[name], self.read(name), self.rows, suffixes=suffixes)
+        if self.suffixed(name):
             self.remarks.append(f"column {name!r}: suffixes such as 1.3B were read as numbers")
         checks.finite(name, values, self.rows, self.wanting)
         return values
 
     def wants(self, name: str) -> bool:
         """Whether cells of the column are missing or infinite."""
-        read = numerals(self.table[name])
+        read = self.read(name)
         return bool((~read.unread & ~np.isfinite(read.values)).any())
 
     def suffixed(self, name: str) -> bool:
         """Whether cells of the column carry a suffix such as the B of `1.3B`."""
-        return checks.numbers(name, self.table[name], self.rows, suffixes=True)[1]
+        return bool(self.read(name).suffixed.any())
 
 
 def labels(sheet: Sheet, names: Names, role: str) -> tuple[tuple[str, ...], np.ndarray]:

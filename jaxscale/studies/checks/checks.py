@@ -13,7 +13,7 @@ import numpy as np
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, PETAFLOP_DAY, training_flops
 from jaxscale.studies.tables.columns import brief
-from jaxscale.studies.tables.numerals import both_readings, numerals
+from jaxscale.studies.tables.numerals import Numerals, both_readings
 from jaxscale.studies.units import CountUnit
 
 type Rows = np.ndarray
@@ -46,9 +46,8 @@ def known(name: str, names: Iterable[str], role: str, kind: str = "column") -> s
     return name
 
 
-def numbers(name: str, column: np.ndarray, rows: Rows, *, suffixes: bool) -> tuple[np.ndarray, bool]:
-    """float64 values of a column, and whether a suffix such as the B of `1.3B` was read. Refuses text."""
-    read = numerals(column)
+def numbers(name: str, column: np.ndarray, read: Numerals, rows: Rows, *, suffixes: bool) -> np.ndarray:
+    """float64 values of a column that was `read`. Refuses text, and suffixes such as the B of `1.3B` unless asked."""
     bad = read.unread | (read.suffixed if not suffixes else False)
     if bad.any():
         i, where = first(bad, rows)
@@ -60,7 +59,7 @@ def numbers(name: str, column: np.ndarray, rows: Rows, *, suffixes: bool) -> tup
             f"{where}, column {name!r}: expected a number, got the text {brief(column[i])}; {remedy}, or leave the row "
             "out with a filter: `where=...`"
         )
-    return read.values, bool(read.suffixed.any())
+    return read.values
 
 
 def finite(name: str, values: np.ndarray, rows: Rows, also: Sequence[str] = ()) -> None:

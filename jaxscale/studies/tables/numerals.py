@@ -49,6 +49,10 @@ class Numerals:
         """Whether the column is one of numbers."""
         return not self.unread.any() and not np.isnan(self.values).all()
 
+    def of(self, rows: np.ndarray) -> "Numerals":
+        """Some rows of them."""
+        return Numerals(self.values[rows], self.unread[rows], self.suffixed[rows])
+
 
 def numerals(column: np.ndarray) -> Numerals:
     """Numbers of a column of numbers, text, or both."""

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies import Study
+from jaxscale.studies import Study, sheet
+from jaxscale.studies.tables.numerals import Numerals, numerals
 
 SEEDS = [0, 1, 2]
 MAP = {"N": "params", "D": "tokens", "loss": "loss[nats]"}
@@ -223,6 +224,21 @@ def test_filters_see_the_numbers_that_the_mapping_sees(seed: int) -> None:
     assert Study.read(written, MAP, where="loss is not None", group="params").groups[0] == first
     with pytest.raises(BadInput, match=r"'run'.*holds text, as 'm0', not numbers only"):
         Study.read(data, MAP, where="run < 3")
+
+
+def test_a_column_of_text_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many questions are asked of it: whether it has gaps, suffixes, numbers, also after rows were left out."""
+    data, parsed = ladder(0), []
+
+    def counted(column: np.ndarray) -> Numerals:
+        parsed.append(len(column))
+        return numerals(column)
+
+    monkeypatch.setattr(sheet, "numerals", counted)
+    written = data | {"params": [suffixed(n) for n in data["params"]], "loss": [f" {x} " for x in data["loss"]]}
+    twice = {name: [*column, column[0]] for name, column in written.items()}
+    assert len(Study.read(twice, MAP)) == len(data["run"])
+    assert len(parsed) == len(MAP)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
