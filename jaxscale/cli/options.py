@@ -10,6 +10,9 @@ Map = Annotated[list[str] | None, typer.Option(help="symbol=column[unit], as in 
 Where = Annotated[str | None, typer.Option(help='Filter on columns, as in "excluded == 0 and loss < 4".')]
 Fix = Annotated[list[str] | None, typer.Option(help="parameter=number: hold it there.")]
 RunId = Annotated[str | None, typer.Option(help="Column that names the run a row (checkpoint) belongs to.")]
+LastOf = Annotated[
+    str | None, typer.Option(help="Column that names the run of a checkpoint: read the last one of each run only.")
+]
 Solver = Annotated[
     str, typer.Option(metavar="NAME", help="gauss-newton; lbfgs, for many parameters; adam:0.1:5000 (rate and steps).")
 ]

@@ -21,6 +21,7 @@ class Source:
     map: options.Map = None
     where: options.Where = None
     run_id: options.RunId = None
+    last_of: options.LastOf = None
     duplicates: options.Duplicates = None
     tokens_per_byte: options.PerByte = None
     tokens_per_character: options.PerCharacter = None

@@ -15,6 +15,7 @@ class Options:
 
     - `where`: filter on the table's own columns; the rows left out are recorded.
     - `group`, `run_id`: column or columns whose values label groups, and runs that share noise.
+    - `last_of`: a column that names runs, of which the last row with finite numbers in all that is mapped is read.
     - `weight`: a column; `noise`: a column, with a unit as for the loss, or one number.
     - `n_convention`: "with embeddings", "without embeddings", or a column of these.
     - `tokens_per_byte`, `tokens_per_character`: a number or a column, for losses per byte or character.
@@ -31,6 +32,7 @@ class Options:
     where: str | None = None
     group: Names = None
     run_id: Names = None
+    last_of: str | None = None
     weight: str | None = None
     noise: str | float | None = None
     n_convention: str | None = None

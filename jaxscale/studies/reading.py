@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale.core.errors import BadInput
-from jaxscale.studies import commas, convert
+from jaxscale.studies import commas, convert, lasts
 from jaxscale.studies.aliases import resolve
 from jaxscale.studies.checks import checks, duplicates, sanity
 from jaxscale.studies.options import Names, Options
@@ -36,6 +36,8 @@ def read(data: Any, mapping: Mapping[str, str] | None, options: Options) -> dict
 
 def _fields(table: OwnersTable, data: Any, mapping: Mapping[str, str], options: Options) -> dict[str, Any]:
     sheet = Sheet(table, options.where)
+    if options.last_of is not None:
+        lasts.keep_last(sheet, mapping, options)
     if options.duplicates == "once":
         duplicates.count_once(sheet)
     mapping = sheet.in_units(mapping)

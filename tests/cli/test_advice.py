@@ -50,11 +50,11 @@ def rounded(seed: int) -> pd.DataFrame:
     return pd.concat([runs.assign(seed=s) for s in (0, 1)], ignore_index=True)
 
 
-def checkpoints(seed: int) -> pd.DataFrame:
-    """Four runs of nine checkpoints each."""
+def checkpoints(seed: int, times: int = 1) -> pd.DataFrame:
+    """Four runs of nine checkpoints each, on so many times the data."""
     rng = np.random.default_rng(seed)
     N = np.repeat(10 ** (np.linspace(7.5, 9, 4) + rng.uniform(-0.1, 0.1, 4)), 9)
-    D = np.tile(np.linspace(1, 9, 9), 4) * 4e9
+    D = np.tile(np.linspace(1, 9, 9), 4) * 4e9 * times
     loss = (1.7 + 406 * N**-0.34 + 411 * D**-0.28) * np.exp(rng.normal(0, 2e-3, 36))
     return pd.DataFrame({"params": N, "tokens": D, "loss": loss, "run": np.repeat(["a", "b", "c", "d"], 9)})
 
@@ -85,6 +85,8 @@ def cases() -> dict[str, Case]:
     moe = table(one).assign(flops=lambda t: 9 * t.params * t.tokens)
     experts = table(one).assign(flops=lambda t: 40 * t.params * t.tokens)
     twice = pd.concat([table(one), table(one).head(3)], ignore_index=True)
+    # Four runs for each of four amounts of data, whose last checkpoints suffice to fit.
+    long = pd.concat([checkpoints(one + i, times=2**i).assign(run=lambda t, i=i: t.run + str(i)) for i in range(4)])
     millions = table(one).assign(params=lambda t: t.params / 1e6)
     return {
         "equal rows refused": Case(
@@ -130,6 +132,7 @@ def cases() -> dict[str, Case]:
         "checkpoints": Case(
             checkpoints(one), ("Check whether rows are runs", "--run-id"), ("--run-id", "run"), status=0
         ),
+        "the last checkpoint": Case(long, ("Check whether rows are runs", "--last-of"), ("--last-of", "run"), status=0),
         "how N is counted": Case(
             table(one),
             ("--state parameters_counted: expected 'with embeddings'",),

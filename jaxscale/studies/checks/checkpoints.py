@@ -21,6 +21,6 @@ def checkpoints(N: np.ndarray, D: np.ndarray, group: np.ndarray) -> list[str]:
         return [
             f"Check whether rows are runs: {len(several)} values of N have {each:g} amounts of data each, {step:.2g} "
             "times from one to the next. If these are checkpoints of one run, give its column as `run_id=...`: they "
-            "are no independent runs."
+            "are no independent runs; or read the last one of each alone: `last_of=...`."
         ]
     return []

@@ -19,6 +19,7 @@ def explained(columns: Iterable[str]) -> str:
     if "_step" in names and names & {"_runtime", "_timestamp"}:
         return (
             "the table is a W&B history, a row per step: add the run's parameters as a column, and tokens where they "
-            "are not logged, as in df.assign(params=..., tokens=df._step * tokens_per_step) in pandas"
+            "are not logged, as in df.assign(params=..., tokens=df._step * tokens_per_step) in pandas; of several runs "
+            "in one table, `last_of=...` with the column of their names reads the last row of each"
         )
     return ""
