@@ -1,9 +1,8 @@
 """One law for several groups. A joint law is a law, so nothing above this floor knows about joint fits."""
 
 import dataclasses
-import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -18,6 +17,9 @@ from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, Signature, signature
 from jaxscale.core.parametric import Change, Declared, Spec, declared, replace, values
 from jaxscale.core.quantities import GROUP, PURE
+from jaxscale.core.ranges import Range
+
+SPREAD = Range(1e-6, 1e6, like="0.3")  # a third on a log scale
 
 
 class Pooled(AbstractLaw):
@@ -51,7 +53,7 @@ class Pooled(AbstractLaw):
         split: Iterable[str] = (),
         groups: Iterable[str] = (),
         partial: Iterable[str] = (),
-        spread: float | Mapping[str, float] = 0.3,
+        spread: Annotated[float, SPREAD] | Mapping[str, float] = 0.3,
     ):
         """`groups`: the labels, e.g. `study.groups`.
 
@@ -176,8 +178,7 @@ def _scales(spread: float | Mapping[str, float], partial: tuple[str, ...]) -> tu
     if set(given) != set(partial):
         raise BadInput(f"spread: expected one for each of {list(partial)}, got {list(given)}; name the partial ones")
     for name, value in given.items():
-        if not 0 < value < math.inf:
-            raise BadInput(f"spread: expected a positive number for {name}, got {value}; 0.3 is a third on a log scale")
+        SPREAD.check(value, f"Pooled: spread of {name}")
     return tuple(float(given[name]) for name in partial)
 
 

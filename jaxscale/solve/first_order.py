@@ -5,7 +5,7 @@ parameters it was eighteen times faster in a batch at equal objectives. From som
 is the faster one (benchmarks/results/first_order.md). These join the same queue, one `advance` per step.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxscale.core.ranges import Range, check_fields
 from jaxscale.core.results import RESULTS
+from jaxscale.solve.gauss_newton import STEPS, TOLERANCE
 from jaxscale.solve.problem import AbstractProblem, Vector
 
 _RESTARTS = 5  # in a row without a better point: then the lane is stuck
@@ -43,6 +45,9 @@ class AbstractFirstOrder(eqx.Module):
 
     max_steps: eqx.AbstractVar[int]
     rtol: eqx.AbstractVar[float | None]
+
+    def __check_init__(self) -> None:
+        check_fields(self)
 
     def optimiser(self) -> optax.GradientTransformationExtraArgs:
         raise NotImplementedError
@@ -108,9 +113,9 @@ def _as(a: Any, like: Array) -> Array:
 class LBFGS(AbstractFirstOrder):
     """Limited-memory BFGS with a zoom line search (Nocedal & Wright 2006, chapters 3 and 7)."""
 
-    max_steps: int = eqx.field(static=True, default=500)
-    rtol: float | None = eqx.field(static=True, default=None)
-    memory: int = eqx.field(static=True, default=10)
+    max_steps: Annotated[int, STEPS] = eqx.field(static=True, default=500)
+    rtol: Annotated[float, TOLERANCE] | None = eqx.field(static=True, default=None)
+    memory: Annotated[int, Range(1, 10**6, whole=True, like="10")] = eqx.field(static=True, default=10)
 
     def optimiser(self) -> optax.GradientTransformationExtraArgs:
         return optax.lbfgs(memory_size=self.memory)
@@ -119,9 +124,9 @@ class LBFGS(AbstractFirstOrder):
 class Adam(AbstractFirstOrder):
     """Adam with a cosine decay to zero over `max_steps` (Kingma & Ba 2015)."""
 
-    max_steps: int = eqx.field(static=True, default=5000)
-    rtol: float | None = eqx.field(static=True, default=None)
-    learning_rate: float = eqx.field(static=True, default=0.1)
+    max_steps: Annotated[int, STEPS] = eqx.field(static=True, default=5000)
+    rtol: Annotated[float, TOLERANCE] | None = eqx.field(static=True, default=None)
+    learning_rate: Annotated[float, Range(1e-30, 1e6, like="0.1")] = eqx.field(static=True, default=0.1)
 
     def optimiser(self) -> optax.GradientTransformationExtraArgs:
         schedule = optax.cosine_decay_schedule(self.learning_rate, self.max_steps)
@@ -139,8 +144,8 @@ class Optax(AbstractFirstOrder):
     """
 
     transformation: optax.GradientTransformation = eqx.field(static=True)
-    max_steps: int = eqx.field(static=True)
-    rtol: float | None = eqx.field(static=True)
+    max_steps: Annotated[int, STEPS] = eqx.field(static=True)
+    rtol: Annotated[float, TOLERANCE] | None = eqx.field(static=True)
 
     def __init__(
         self, transformation: optax.GradientTransformation, max_steps: int = 5000, rtol: float | None = None

@@ -5,19 +5,22 @@ own second derivative to its majoriser (Huber curvature mixed with re-weighted l
 no line search and no early exit inside a lane, so a batch of lanes runs in lock-step without waste.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxscale.core.ranges import Range, check_fields
 from jaxscale.core.results import RESULTS
 from jaxscale.solve.problem import AbstractProblem, Evaluation, Vector, evaluate
 
 _SHRINK = 0.3  # of mu after a step as good as predicted
 _MIX = 1e-2  # mu at which the curvature is half majoriser
 _MU_START, _MU_MAX = 1e-2, 1e13
+STEPS = Range(1, 2**31 - 1, whole=True, like="1000", why="steps are counted in 32 bits")
+TOLERANCE = Range(1e-30, 0.999999, like="1e-9")
 
 
 class GaussNewton(eqx.Module):
@@ -26,8 +29,11 @@ class GaussNewton(eqx.Module):
     The default is 1e-12 in float64 and 1e-6 in float32, near what the sum resolves.
     """
 
-    max_steps: int = eqx.field(static=True, default=200)
-    rtol: float | None = eqx.field(static=True, default=None)
+    max_steps: Annotated[int, STEPS] = eqx.field(static=True, default=200)
+    rtol: Annotated[float, TOLERANCE] | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self) -> None:
+        check_fields(self)
 
     def tolerance(self, dtype: Any) -> float:
         if self.rtol is not None:

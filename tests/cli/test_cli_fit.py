@@ -230,4 +230,7 @@ def test_another_solver_finds_the_same_optimum(fitted, runs_csv: Path, tmp_path:
 @pytest.mark.parametrize("command", ["fit", "sample"])
 def test_solvers_that_there_are_not_are_refused_before_the_table_is_read(command):
     refused(invoke(command, "no.csv", "--solver", "bfgs"), ["solver: expected one of", "adam:rate:steps", "'bfgs'"])
-    refused(invoke(command, "no.csv", "--solver", "adam:-1"), ["learning_rate", "above 0"])
+    refused(
+        invoke(command, "no.csv", "--solver", "adam:-1"),
+        ["--solver: Adam: learning_rate: expected a number of at least 1e-30, got -1.0"],
+    )

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jaxscale
@@ -18,7 +19,10 @@ from jaxscale.core.ranges import SEED, Range, checked, many, memory, ranges_of
 from jaxscale.infer.posterior.batched import LaneSettings
 from jaxscale.infer.posterior.diagnosis import Gates
 from jaxscale.infer.posterior.importance import Importance
+from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives import penalty
+from jaxscale.solve.first_order import LBFGS, Adam, Optax
+from jaxscale.solve.gauss_newton import GaussNewton
 
 NASTY = (math.nan, math.inf, -math.inf, -1, 0, 1e308, -1e308, 1e-320, 2**70, -(2**70), 2.5, "3", None, True, [1], 1j)
 # A verb's own objects, such as a fit, are not read before its settings are: nothing stands for them here.
@@ -29,7 +33,7 @@ VERBS = [
 ]
 SETTINGS: list[Any] = [
     *(jaxscale.NUTS, jaxscale.Envelope, jaxscale.IsoFlop, jaxscale.SixND, supports.Interval),
-    *(LaneSettings, Importance, Gates),
+    *(LaneSettings, Importance, Gates, GaussNewton, LBFGS, Adam),
     *(priors.Normal, priors.LogNormal, priors.Uniform, priors.HalfNormal, priors.Beta),
 ]
 BUILDERS = (jaxscale.log_huber, penalty.raw_huber, jaxscale.lower_envelope, jaxscale.student_t, jaxscale.huber_density)
@@ -67,13 +71,13 @@ def test_settings_are_refused_or_a_thing_that_works(settings: Any) -> None:
     assert fields
     usual = {"mean": 0.0, "low": 0.0, "high": 1.0} | dict.fromkeys(("sd", "median", "sigma", "scale", "a", "b"), 1.0)
     given = {name: usual[name] for name, *_ in fields if name in usual}
-    for name, allowed, _ in fields:
+    for name, allowed, others in fields:
         for value in NASTY:
             try:
                 made = settings(**(given | {name: value}))
             except BadInput:
                 continue
-            assert within(value, allowed)
+            assert within(value, allowed) or (value is None and type(None) in others)
             if hasattr(made, "quantile"):
                 assert np.all(np.isfinite(np.asarray(made.quantile(jnp.asarray([0.1, 0.5, 0.9])))))
 
@@ -103,6 +107,24 @@ def test_every_public_number_is_declared() -> None:
             words = str(p.annotation)
             number = "<class 'int'>" in words or "<class 'float'>" in words or words.startswith(("int |", "float |"))
             assert not number or name in ranged | elsewhere, f"{verb.__name__}: {name}"
+
+
+def test_spreads_of_partial_parameters_and_a_transformations_steps_are_ranged() -> None:
+    """Settings of constructors of their own, each value by itself."""
+    (spread,) = (allowed for name, allowed, _ in ranges_of(jaxscale.Pooled.__init__) if name == "spread")
+    ranged = {name: (allowed, others) for name, allowed, others in ranges_of(Optax)}
+    assert set(ranged) == {"max_steps", "rtol"}
+    for value in NASTY:
+        for given in (value, {"A": value, "B": 0.5}):
+            if within(value, spread):
+                assert jaxscale.Pooled(Chinchilla(), (), "xy", ("A", "B"), given).scale[0] == value
+                continue
+            with pytest.raises(BadInput, match=r"Pooled: spread of A: expected a number of at "):
+                jaxscale.Pooled(Chinchilla(), (), "xy", ("A", "B"), given)
+        for name, (allowed, others) in ranged.items():
+            if not within(value, allowed) and not (value is None and others):
+                with pytest.raises(BadInput, match=f"Optax: {name}: expected a"):
+                    Optax(optax.sgd(0.1), **{name: value})
 
 
 def test_many_are_as_many_as_memory_holds() -> None:

@@ -205,7 +205,7 @@ def test_refusals() -> None:
     with pytest.raises(BadInput, match=r"every parameter in one of them, got \['A'\] in both"):
         make(split=("E", "A"), partial=("A",))
     for bad in (0.0, -0.1, float("nan"), float("inf")):
-        with pytest.raises(BadInput, match="spread: expected a positive number for A, got"):
+        with pytest.raises(BadInput, match="spread of A: expected a number of at "):
             make(partial=("A",), spread=bad)
     with pytest.raises(BadInput, match=r"spread: expected one for each of \['A'\], got \['B'\]"):
         make(partial=("A",), spread={"B": 0.1})

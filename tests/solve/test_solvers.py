@@ -40,13 +40,13 @@ def test_names(text: str, solver: Any) -> None:
         ("adam:fast", "expected a number for rate, got 'fast'"),
         ("adam:0.1:1e3", "expected a whole number for steps, got '1e3'"),
         ("adam:", "expected a number for rate, got ''"),
-        ("adam:0", "above 0"),
-        ("adam:-0.1", "above 0"),
-        ("adam:nan", "above 0"),
-        ("adam:inf", "above 0"),
-        ("adam:0.1:0", "of at least 1 for max_steps, got 0"),
-        ("lbfgs:0", "of at least 1 for memory"),
-        ("gauss-newton:" + "9" * 30, "for max_steps"),
+        ("adam:0", "Adam: learning_rate: expected a number of at least 1e-30, got 0.0"),
+        ("adam:-0.1", "of at least 1e-30, got -0.1"),
+        ("adam:nan", "of at least 1e-30, got nan"),
+        ("adam:inf", "of at most 1e+06, got inf"),
+        ("adam:0.1:0", "Adam: max_steps: expected a whole number of at least 1, got 0"),
+        ("lbfgs:0", "LBFGS: memory: expected a whole number of at least 1"),
+        ("gauss-newton:" + "9" * 30, "GaussNewton: max_steps: expected a whole number of at most 2.147e+09"),
     ],
 )
 def test_what_is_no_solver_is_refused(text: str, said: str) -> None:
@@ -69,9 +69,6 @@ def test_what_python_takes() -> None:
     for wrong in ("adam", LBFGS, optax.adam, 3):
         with pytest.raises(BadInput, match="expected GaussNewton"):
             as_solver(wrong)
-    for solver in (Adam(max_steps=0), Optax(own, rtol=0.0), GaussNewton(rtol=2.0), GaussNewton(max_steps=True)):
-        with pytest.raises(BadInput, match="solver: expected"):
-            as_solver(solver)
 
 
 def test_a_file_keeps_what_is_no_code() -> None:

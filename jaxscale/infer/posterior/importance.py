@@ -35,7 +35,7 @@ class Importance:
     rounds: Annotated[int, Range(0, 100, True, "3")] = 3
     df: Annotated[int, Range(1, 1000, True, "7")] = 7
     ess: Annotated[float, Range(0.0, 1e30, like="100")] = 100.0
-    khat: float | None = None
+    khat: Annotated[float, Range(0.0, 1e30, like="0.7")] | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

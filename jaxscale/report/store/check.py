@@ -3,7 +3,6 @@
 Raises `BadInput` with what was expected, what came and where; the caller adds the file.
 """
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +23,7 @@ from jaxscale.objectives.model import Model
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.solve.certificate import Certificate
 
-_AGAIN = "it was changed after it was saved: save the fit again"
+AGAIN = "it was changed after it was saved: save the fit again"
 
 
 def check_record(record: Mapping[str, Any]) -> None:
@@ -48,15 +47,6 @@ def check_model(model: Any, free: Any) -> None:
     names = [d.name for d in found if d.spec.estimated]
     known = isinstance(free, list) and all(name in names for name in free) and len(set(free)) == len(free)
     _want(known, f"some of {', '.join(names)} as the free parameters", free)
-
-
-def check_settings(solver: type, settings: Mapping[str, Any]) -> None:
-    """Settings of the kinds that a solver declares, numbers above zero."""
-    for field in dataclasses.fields(solver):
-        value, default = settings[field.name], field.default
-        kind = type(value) is type(default) or (default is None and isinstance(value, float | None))
-        positive = isinstance(value, str | bool | None) or 0 < value < 2**31
-        _want(kind and positive, f"a setting {field.name} as {solver.__name__} has it", value)
 
 
 def check_fit(fit: Fit) -> None:
@@ -174,4 +164,4 @@ def _inside(d: Declared, inside: np.ndarray) -> None:
 def _want(true: bool, expected: str, got: Any) -> None:
     if not true:
         found = ascii(str(got)).strip("'")
-        raise BadInput(f"expected {expected[:300]}, got {found[:100]}; {_AGAIN}")
+        raise BadInput(f"expected {expected[:300]}, got {found[:100]}; {AGAIN}")

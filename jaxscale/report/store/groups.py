@@ -30,7 +30,7 @@ from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.search.identify import Identifiability
 from jaxscale.infer.search.problem import FitProblem
 from jaxscale.objectives.model import Model
-from jaxscale.report.store.check import check_model, check_record, check_settings
+from jaxscale.report.store.check import AGAIN, check_model, check_record
 from jaxscale.report.store.parsing import parsed
 from jaxscale.report.store.structure import decode, encode
 from jaxscale.solve.batch import Solver
@@ -252,8 +252,10 @@ def _solver(name: str, settings: Mapping[str, Any]) -> Solver:
     if not (isinstance(found, type) and hasattr(found, "advance")):
         raise BadInput(f"expected a solver of jaxscale.solve, got {name!r}; load it with the version that wrote it")
     stored = _record(settings, found, ())
-    check_settings(found, stored)
-    return found(**stored)
+    try:
+        return found(**stored)
+    except BadInput as error:
+        raise BadInput(f"{error}; {AGAIN}") from None
 
 
 def read_fit(groups: Mapping[str, xr.Dataset], *, trust: bool, writer: str) -> Fit:
