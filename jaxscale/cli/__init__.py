@@ -5,18 +5,29 @@ not certified or a posterior failed its diagnosis, 2 bad input, 3 a fault of jax
 `report`. Commands import what they need when they run.
 """
 
-from jaxscale.cli.app import app
-from jaxscale.cli.guard import standing
-from jaxscale.cli.process import prepare
+import sys
 
-__all__ = ["app", "main"]
+from jaxscale.cli.interrupt import INTERRUPTED, STOPPED, heard
 
 
 def main() -> None:
-    """The entry point: settings of this process, then the command."""
+    """The entry point: settings of this process, then the command.
 
-    def run() -> int | None:
-        prepare()
-        return app(standalone_mode=False)
+    Ctrl-C ends its imports, which take a second, as it ends the rest.
+    """
+    try:
+        with heard():
+            from jaxscale.cli.guard import standing
 
-    standing(run)
+            standing(_run)
+    except KeyboardInterrupt:
+        print(STOPPED, file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _run() -> int | None:
+    from jaxscale.cli.app import app
+    from jaxscale.cli.process import prepare
+
+    prepare()
+    return app(standalone_mode=False)

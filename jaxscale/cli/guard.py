@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from jaxscale.cli.advice import speaking, spoken
-from jaxscale.cli.interrupt import INTERRUPTED, heard
+from jaxscale.cli.interrupt import INTERRUPTED, STOPPED, heard
 from jaxscale.cli.source import gathered, spread
 from jaxscale.cli.terminal import BAD_INPUT, CLOSED, terminal
 from jaxscale.core.errors import BadInput
@@ -37,7 +37,8 @@ def answers(command: Callable[..., int | None]) -> Callable[..., None]:
 def _status(command: Callable[[], int | None]) -> int:
     """The exit status of `command`, and the sentence where it failed."""
     try:
-        return command() or GOOD
+        with heard():
+            return command() or GOOD
     except BadInput as error:
         _say(str(error))
     except BrokenPipeError:  # whoever reads stdout has had enough
@@ -85,7 +86,7 @@ def standing(run: Callable[[], int | None]) -> None:
         except KeyboardInterrupt:
             status = INTERRUPTED
         if status == INTERRUPTED:
-            _say("interrupted; no file is left half written")
+            print(STOPPED, file=sys.stderr)
     sys.exit(status)
 
 

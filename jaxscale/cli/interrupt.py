@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 INTERRUPTED = 130  # as a shell tells of it: 128 and the signal's number
+STOPPED = "jaxscale: interrupted; no file is left half written"
 
 _SOON = 0.01  # seconds
 
@@ -16,7 +17,8 @@ _SOON = 0.01  # seconds
 def heard() -> Iterator[None]:
     """Python drops what is raised inside a finaliser or a callback of the garbage collector (JAX has one), Ctrl-C too.
 
-    There it is raised again a moment later, in the code that was running.
+    There it is raised again a moment later, in the code that was running. Modules written in C make an `ImportError`
+    of it where they begin (numpy's and JAX's do); here it is Ctrl-C again.
     """
     before = sys.unraisablehook
 
@@ -30,5 +32,16 @@ def heard() -> Iterator[None]:
     sys.unraisablehook = again
     try:
         yield
+    except ImportError as error:
+        if came_of_ctrl_c(error):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         sys.unraisablehook = before
+
+
+def came_of_ctrl_c(error: BaseException | None) -> bool:
+    """Whether it was raised because of a `KeyboardInterrupt`, or while one was handled."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt) or came_of_ctrl_c(error.__cause__ or error.__context__)
+    )

@@ -13,6 +13,8 @@ def prepare() -> None:
     Raises `BadInput` on XLA_FLAGS that XLA does not know, and on a setting that JAX does not take.
     """
     try:
+        # Begun by a module of JAX in C, NumPy's import would print Ctrl-C with its trace, and forget it.
+        import numpy  # noqa: F401, I001
         import jax
     except ValueError as error:
         raise BadInput(f"JAX does not start: {error}; correct this variable, or unset it") from None

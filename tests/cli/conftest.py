@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from jaxscale.cli import app, inputs
+from jaxscale.cli import inputs
 from jaxscale.cli.advice import offered
+from jaxscale.cli.app import app
 from jaxscale.core.ensemble import Ensemble
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw

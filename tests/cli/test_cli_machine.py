@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import jaxscale
+from jaxscale.cli import main
 from jaxscale.cli.interrupt import heard
 from jaxscale.cli.machine import cause
 from jaxscale.core.ensemble import Ensemble
@@ -122,6 +123,49 @@ def test_ctrl_c_ends_a_command_with_a_word_and_no_file(seed: int, runs_csv: Path
     assert process.returncode in (130, -signal.SIGINT), said
     assert said == "jaxscale: interrupted; no file is left half written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+class Interrupting:
+    """Ctrl-C where Python looks for a module."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == self.name:
+            raise KeyboardInterrupt
+
+
+class AsNumPy(Interrupting):
+    """Ctrl-C where a module written in C begins, as NumPy's and JAX's tell of it."""
+
+    def find_spec(self, name: str, *more: object) -> None:
+        try:
+            super().find_spec(name, *more)
+        except KeyboardInterrupt as stopped:
+            raise ImportError("Encountered an error while initializing the extension.") from stopped
+
+
+@pytest.mark.parametrize("kind", [Interrupting, AsNumPy])
+@pytest.mark.parametrize("module", ["jaxscale.cli.guard", "jaxscale.cli.app", "jaxscale.cli.process", "jaxscale.laws"])
+def test_ctrl_c_ends_imports_with_a_word(
+    module: str,
+    kind: type[Interrupting],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["jaxscale", "laws"])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [kind(module), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "jaxscale: interrupted; no file is left half written\n")
+
+
+def test_nothing_that_takes_long_is_imported_before_ctrl_c_is_heard() -> None:
+    seen = "import sys, jaxscale.cli; print([m for m in ('typer', 'rich', 'numpy', 'jax') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_a_fit_whose_every_draw_failed_is_told_without_intervals(

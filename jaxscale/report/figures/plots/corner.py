@@ -17,8 +17,8 @@ _MOST = 7
 def corner(fit: Fit, ensemble: Ensemble) -> Figure:
     """Histograms with the 90 % interval, pairs as counts of draws; the cross is the fit. At most seven parameters.
 
-    A parameter whose draws spread over more than a factor of three is shown on a log10 scale, unless some lie on the
-    edge of its support, where that has no end.
+    A parameter whose draws spread over more than a factor of three is shown on a log10 scale, unless some, or the fit,
+    lie on the edge of its support, where that has no end.
     """
     kept = params_on_edges(fit, ensemble)
     symbols, columns, points = _columns(fit, kept)
@@ -84,7 +84,7 @@ def _columns(fit: Fit, kept: dict[str, np.ndarray]) -> tuple[list[str], list[np.
             if d.spec.symbol:
                 label = f"${d.spec.symbol}$" + label[len(d.name) :]
             low, high = np.quantile(column, (0.01, 0.99))
-            if low > 0 and high / low > 3:
+            if min(column.min(), value) > 0 and high / low > 3:
                 label, column, value = rf"$\log_{{10}}$ {label}", np.log10(column), np.log10(value)
             unit = d.spec.quantity.unit
             symbols.append(f"{label} ({unit})" if unit else label)
