@@ -165,7 +165,12 @@ def _imported(path: str, source: str, trust: bool) -> type[eqx.Module]:
         for part in qualified.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
-        raise BadInput(f"expected to import {path}, got: {error}; put its file on the import path") from None
+        where = "put its file on the import path"
+        if module_name == "__main__":
+            where = (
+                "it was saved by a script: load it in that script, or move the law to a file of its own and fit again"
+            )
+        raise BadInput(f"expected to import {path}, got: {error}; {where}") from None
     if not (isinstance(found, type) and issubclass(found, eqx.Module)):
         raise BadInput(f"expected {path} to be a law or an objective, got {found!r}; save the fit again")
     if source_sha256(found) != source:
