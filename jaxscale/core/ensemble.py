@@ -69,11 +69,20 @@ class Ensemble(eqx.Module):
 
     def standard_errors(self) -> dict[str, np.ndarray]:
         """Standard deviation over the converged draws."""
-        return {name: np.std(draws, axis=0, ddof=1) for name, draws in self.ok().params().items()}
+        return {name: deviation(draws) for name, draws in self.ok().params().items()}
 
     def quantiles(self, q: tuple[float, ...] = QUANTILES) -> dict[str, dict[str, Any]]:
         """Quantiles over the converged draws: parameter -> quantile -> value."""
         return {name: quantile_table(draws, q) for name, draws in self.ok().params().items()}
+
+
+def deviation(draws: np.ndarray) -> np.ndarray:
+    """Standard deviation along the first axis, of draws too whose squares no float holds; infinite where one is."""
+    draws = np.asarray(draws, np.float64)
+    largest = np.max(np.abs(draws), axis=0)
+    finite = np.isfinite(largest)
+    scale = np.where(finite & (largest > 0), largest, 1.0)
+    return np.where(finite, scale * np.std(np.where(np.isfinite(draws), draws, 0.0) / scale, axis=0, ddof=1), np.inf)
 
 
 def quantile_table(draws: np.ndarray, q: tuple[float, ...] = QUANTILES) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What is no fault of jaxscale does not end as one: settings of JAX, nobody who reads, a full disk, Ctrl-C, no draw."""
 
 import gc
+import json
 import os
 import random
 import signal
@@ -16,13 +17,14 @@ import numpy as np
 import pytest
 
 import jaxscale
+import jaxscale.plan.recipes.versus as versus
 from jaxscale.cli import main
 from jaxscale.cli.interrupt import heard
 from jaxscale.cli.machine import cause
 from jaxscale.core.ensemble import Ensemble
 from jaxscale.core.results import RESULTS
 
-from .conftest import MAPS, invoke
+from .conftest import MAPS, invoke, refused
 
 RUN = (sys.executable, "-m", "jaxscale")
 
@@ -147,7 +149,7 @@ class AsNumPy(Interrupting):
 
 
 @pytest.mark.parametrize("kind", [Interrupting, AsNumPy])
-@pytest.mark.parametrize("module", ["jaxscale.cli.guard", "jaxscale.cli.app", "jaxscale.cli.process", "jaxscale.laws"])
+@pytest.mark.parametrize("module", ["jaxscale.cli.guard", "jaxscale.cli.app", "jaxscale.cli.process"])
 def test_ctrl_c_ends_imports_with_a_word(
     module: str,
     kind: type[Interrupting],
@@ -163,6 +165,17 @@ def test_ctrl_c_ends_imports_with_a_word(
     assert capsys.readouterr() == ("", "jaxscale: interrupted; no file is left half written\n")
 
 
+@pytest.mark.parametrize("kind", [Interrupting, AsNumPy])
+def test_ctrl_c_ends_imports_of_a_command_with_a_word(
+    kind: type[Interrupting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "jaxscale.laws")
+    monkeypatch.setattr(sys, "meta_path", [kind("jaxscale.laws"), *sys.meta_path])
+    result = invoke("laws")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == "jaxscale: interrupted; no file is left half written\n"
+
+
 def test_nothing_that_takes_long_is_imported_before_ctrl_c_is_heard() -> None:
     seen = "import sys, jaxscale.cli; print([m for m in ('typer', 'rich', 'numpy', 'jax') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -171,8 +184,6 @@ def test_nothing_that_takes_long_is_imported_before_ctrl_c_is_heard() -> None:
 def test_a_fit_whose_every_draw_failed_is_told_without_intervals(
     runs_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json
-
     made = jaxscale.bootstrap
 
     def failing(*arguments: object, **options: object) -> Ensemble:
@@ -186,6 +197,47 @@ def test_a_fit_whose_every_draw_failed_is_told_without_intervals(
     assert result.exit_code == 0, result.output
     assert "No intervals: of the refits there converged none of 64. The curvature is singular" in result.stdout
     assert any("No intervals" in remark for remark in json.loads(target.read_text())["warnings"])
+
+
+@pytest.mark.parametrize("command", ["demo", "versus"])
+def test_no_draw_left_is_a_sentence(
+    command: str, runs_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every refit failed, or no pair of them is there, a command that answers with them alone has no answer."""
+    made = jaxscale.bootstrap
+    codes: list[list[RESULTS]] = [[RESULTS.singular] * 8] * 2
+
+    def failing(*arguments: object, **options: object) -> Ensemble:
+        found = made(*arguments, **options)  # type: ignore[arg-type]
+        return Ensemble(found.law, found.value, jnp.asarray(codes.pop(0), jnp.int32), found.method, found.remarks)
+
+    monkeypatch.setattr(jaxscale, "bootstrap", failing)
+    monkeypatch.setattr(versus, "bootstrap", failing)
+    options = {
+        "demo": ("--out", tmp_path / "demo", "--bootstrap", "8"),
+        "versus": (runs_csv, *MAPS, "--recipe", "corpus", "--bootstrap", "8", "--starts", "4"),
+    }[command]
+    refused(invoke(command, *options), ["expected draws that converged, got none of 8. The curvature is singular"])
+    assert not (tmp_path / "demo").exists()
+    if command == "versus":  # each recipe has draws, of which no two are of one resample
+        codes += [[RESULTS.converged] * 4 + [RESULTS.singular] * 4, [RESULTS.singular] * 4 + [RESULTS.converged] * 4]
+        refused(invoke(command, *options), ["expected draws that converge for both recipes, got 0 of 8"])
+
+
+def test_refits_of_noise_without_end_are_told_without_a_warning(tmp_path: Path) -> None:
+    """Their squares are more than a float holds. Warnings are errors here."""
+    draw = np.random.default_rng(3)
+    N = np.repeat(np.geomspace(1e7, 1e9, 6), 4)
+    loss = np.exp(draw.normal(1, 0.5, 24))
+    rows = [f"{n:.6g},{n * r:.6g},{x:.4f}" for n, r, x in zip(N, [5, 10, 20, 40] * 6, loss, strict=True)]
+    (tmp_path / "noise.csv").write_text("\n".join(["N,D,loss", *rows]))
+    columns = ("--map", "N=N", "--map", "D=D", "--map", "loss=loss[nats]")
+    files = ("--json", tmp_path / "f.json", "--plot", tmp_path / "f")
+    result = invoke("fit", tmp_path / "noise.csv", *columns, "--bootstrap", "64", *files)
+    assert result.exit_code in (0, 1), result.output
+    errors = json.loads((tmp_path / "f.json").read_text())["bootstrap"]["standard_errors"]
+    largest = max(value for value in errors.values() if value is not None)
+    assert largest > np.sqrt(float(jnp.finfo(jnp.zeros(()).dtype).max))
 
 
 def test_runs_of_noise_alone_are_drawn(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxscale.compose import Pooled
-from jaxscale.core.ensemble import Ensemble, quantile_table
+from jaxscale.core.ensemble import Ensemble, deviation, quantile_table
 from jaxscale.core.results import RESULTS
 from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 
@@ -38,6 +38,16 @@ def test_failed_draws_are_counted_and_left_out(ensemble: Ensemble, eps: float) -
     assert ensemble.standard_errors()["E"] == pytest.approx(good.std(ddof=1), rel=64 * eps)
     assert ensemble.quantiles((0.5,))["E"]["0.5"] == pytest.approx(1.7, rel=4 * eps)
     assert kept.method == ensemble.method == "bootstrap"
+
+
+@pytest.mark.parametrize("power", [-200, 0, 150, 300])
+def test_deviations_of_draws_whose_squares_no_float_holds(power: int) -> None:
+    """Against the same draws in units of which they are few."""
+    draws = np.random.default_rng(abs(power)).normal(2.0, 1.0, (50, 3))
+    np.testing.assert_allclose(deviation(draws * 10.0**power), draws.std(axis=0, ddof=1) * 10.0**power, rtol=1e-12)
+    draws[7, 1] = np.inf
+    draws[:, 2] = 0.0
+    np.testing.assert_allclose(deviation(draws), [draws[:, 0].std(ddof=1), np.inf, 0.0], rtol=1e-12)
 
 
 def test_joint_laws_take_a_group(eps: float) -> None:

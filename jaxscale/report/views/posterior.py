@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from rich.table import Table
 
-from jaxscale.core.ensemble import quantile_table
+from jaxscale.core.ensemble import deviation, quantile_table
 from jaxscale.core.parametric import declared
 from jaxscale.infer.posterior import convergence
 from jaxscale.infer.posterior.posterior import Posterior
@@ -121,7 +121,7 @@ def _rows(posterior: Posterior) -> Iterator[tuple[str, dict[str, Any]]]:
             {
                 "mode": float(mode),
                 "mean": float(np.mean(x)),
-                "sd": float(np.std(x, ddof=1)),
+                "sd": float(deviation(x.reshape(-1))),
                 "quantiles": quantile_table(x.reshape(-1)),
                 "rhat": float(convergence.rhat(x)),
                 "ess_bulk": float(convergence.ess_bulk(x)),

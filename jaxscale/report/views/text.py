@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from jaxscale.core.ensemble import Ensemble
+from jaxscale.core.ensemble import Ensemble, deviation
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
 from jaxscale.core.law import AbstractLaw, class_signature, signature
 from jaxscale.core.parametric import declared, specs
@@ -98,9 +98,9 @@ def parameter_table(fit: Fit, ensemble: Ensemble | None = None) -> Table:
 
 def _spread(column: np.ndarray) -> float:
     """Standard deviation; where a few draws of very many powers of ten make it, half of the central 68 %."""
-    deviation = float(np.std(column, ddof=1))
+    whole = float(deviation(column))
     low, high = np.quantile(column, (0.1587, 0.8413))
-    return deviation if deviation <= _HEAVY * (high - low) / 2 or high == low else float(high - low) / 2
+    return whole if whole <= _HEAVY * (high - low) / 2 or high == low else float(high - low) / 2
 
 
 def reach_sentence(fit: Fit) -> str:
