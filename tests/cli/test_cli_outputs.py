@@ -284,7 +284,7 @@ def test_every_command_writes_before_it_speaks():
 UNHEARD = """
 import json, os, resource, sys
 import jaxscale
-from jaxscale import cli
+from jaxscale.cli.app import app
 from jaxscale.report.store.store import load
 
 folder, table, maps = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -310,7 +310,7 @@ for name, arguments in commands.items():
     else:
         os.close(reads)
     try:
-        cli.app(arguments)
+        app(arguments)
     except SystemExit as left:
         status[name] = left.code
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
