@@ -38,3 +38,15 @@ def test_import_draws_nothing_and_makes_no_array() -> None:
         "from jax._src import xla_bridge; assert not xla_bridge.backends_are_initialized()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["forecast", "--help"], ["--version"]], ids=" ".join)
+def test_help_waits_for_no_heavy_import(words: list[str]) -> None:
+    code = (
+        "import sys; from jaxscale.cli import main\n"
+        f"sys.argv = ['jaxscale', *{words!r}]\n"
+        "try: main()\n"
+        "finally: assert not {'jax', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "jaxscale" in done.stdout

@@ -29,5 +29,4 @@ def _run() -> int | None:
     from jaxscale.cli.app import app
     from jaxscale.cli.process import prepare
 
-    prepare()
-    return app(standalone_mode=False)
+    return app(standalone_mode=False, obj=prepare)

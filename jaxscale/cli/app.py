@@ -3,7 +3,7 @@
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from jaxscale.cli.commands.cite import cite
 from jaxscale.cli.commands.compare import compare
@@ -18,6 +18,15 @@ from jaxscale.cli.commands.report import report
 from jaxscale.cli.commands.sample import sample
 from jaxscale.cli.commands.versus import versus
 from jaxscale.cli.guard import standing
+
+
+class Command(TyperCommand):
+    """Settings of the process are made when a command runs: its help needs no JAX."""
+
+    def invoke(self, ctx: Any) -> Any:
+        if ctx.obj is not None:
+            ctx.obj()
+        return super().invoke(ctx)
 
 
 class Commands(TyperGroup):
@@ -39,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (demo, fit, forecast, sample, compare, predict, plan, versus, report, laws, data, cite):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def _version(asked: bool) -> None:
