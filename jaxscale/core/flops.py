@@ -26,6 +26,16 @@ def training_flops(N: Any, D: Any) -> Any:
     return FLOP_PER_PARAM_TOKEN * N * D
 
 
+def tokens_for(C: Any, N: Any) -> Any:
+    """Tokens that C = 6ND FLOP train N parameters on."""
+    return C / FLOP_PER_PARAM_TOKEN / N
+
+
+def size_at(C: Any, ratio: Any) -> Any:
+    """Parameters of the model that C = 6ND FLOP train on `ratio` tokens per parameter."""
+    return (C / FLOP_PER_PARAM_TOKEN / ratio) ** 0.5
+
+
 def inference_flops(N: Any, tokens: Any) -> Any:
     """2N a token: FLOP to run N parameters on `tokens` tokens."""
     return FORWARD_FLOP_PER_PARAM_TOKEN * N * tokens

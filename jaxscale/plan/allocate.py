@@ -83,7 +83,7 @@ def allocate(
     """
     cost = SixND() if cost is None else cost
     single = law if isinstance(law, AbstractLaw) else law.law
-    plannable(single)
+    require_plannable(single)
     index = group_in(single, group)
     budget = positive(flops, "flops", "FLOP", jax.tree.leaves(single)[0].dtype)
     bounds = (Bounds() if bounds is None else bounds).check().arrays(budget.dtype)
@@ -128,12 +128,17 @@ def feasible(budget: Array, cost: AbstractCost, bounds: Bounds) -> None:
             )
 
 
-def plannable(law: AbstractLaw) -> None:
-    """Raises `BadInput` on a law without size and data, or without a value of a parameter."""
-    inputs = set(signature(law).inputs) - {"group"}
-    if inputs not in ({"N", "D"}, {"C", "M"}):
+def plannable(law: AbstractLaw) -> bool:
+    """Whether a law knows size and data, so that a budget can be divided between them."""
+    return set(signature(law).inputs) - {"group"} in ({"N", "D"}, {"C", "M"})
+
+
+def require_plannable(law: AbstractLaw) -> None:
+    """Raises `BadInput` on a law that is not, or that lacks a value of a parameter."""
+    if not plannable(law):
+        inputs = sorted(set(signature(law).inputs) - {"group"})
         raise BadInput(
-            f"plan: {type(law).__name__} takes {sorted(inputs)}; a compute-optimal allocation needs a law of N and D "
+            f"plan: {type(law).__name__} takes {inputs}; a compute-optimal allocation needs a law of N and D "
             "(such as Chinchilla) or of C and M (such as Gadre)"
         )
     require_values(law)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.numerics.roots import root
-from jaxscale.plan.allocate import Bounds, at_budget, group_in, log_loss_of, plannable, positive
+from jaxscale.plan.allocate import Bounds, at_budget, group_in, log_loss_of, positive, require_plannable
 from jaxscale.plan.cost import AbstractCost, SixND
 
 LEAST, MOST = 1e9, 1e32  # FLOP between which budgets are sought
@@ -95,7 +95,7 @@ def _flops_for(law: AbstractLaw, target: Array, path: Path, group: int, many: bo
 def laws_in(given: Any) -> AbstractLaw:
     """A law, or the stacked laws of an ensemble. Raises `BadInput` on a law without size and data."""
     law = given if isinstance(given, AbstractLaw) else given.law
-    plannable(law)
+    require_plannable(law)
     return law
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.core.ensemble import Ensemble, ensemble_doubts
 from jaxscale.core.errors import BadInput
+from jaxscale.core.evaluate import at_points
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
 from jaxscale.core.groups import index_of
 from jaxscale.core.law import signature
@@ -111,11 +111,6 @@ def as_inputs(N: Any, D: Any, per_token: float = FLOP_PER_PARAM_TOKEN) -> dict[s
     return {"N": N, "D": D, "C": per_token * N * D, "M": D / N}
 
 
-def plannable(fit: Fit) -> bool:
-    """Whether the law knows size and data, so that a budget can be divided between them."""
-    return set(signature(fit.law).inputs) - {"group"} in ({"N", "D"}, {"C", "M"})
-
-
 def group_index(fit: Fit, group: str | None) -> int:
     """Index of a group's label. Raises `BadInput` where a joint law is asked without one, or with another."""
     joint = "group" in signature(fit.law).inputs
@@ -149,8 +144,7 @@ def loss_at(
         inputs["group"] = np.asarray([group], np.int32)
     if ensemble is not None:
         return np.asarray(ensemble(**inputs), np.float64)
-    alone = Ensemble(jax.tree.map(lambda x: x[None], fit.law), jnp.zeros(1), jnp.zeros(1, jnp.int32), "point")
-    return np.asarray(alone(**inputs)[0], np.float64)
+    return at_points(fit.law, inputs)
 
 
 def _of_group(fit: Fit, index: int) -> Runs:

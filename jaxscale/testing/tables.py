@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxscale.core.flops import size_at, tokens_for
+
 type Generator = np.random.Generator
 
 _BYTES = 0.23  # tokens per byte, where a loss is written per byte
@@ -94,9 +96,9 @@ def _isoflop(rng: Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     budgets = max(2, n // 7)
     C = np.geomspace(10 ** rng.uniform(17.5, 18.5), 10 ** rng.uniform(19.5, 21.5), budgets)
     C = np.repeat(C, max(3, n // budgets))
-    best = np.sqrt(C / 6 / 20)
+    best = size_at(C, 20)
     N = np.round(best * np.exp(rng.uniform(-1.3, 1.3, C.size)))
-    return N, np.round(C / 6 / N)
+    return N, np.round(tokens_for(C, N))
 
 
 def _cloud(rng: Generator, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.core.ensemble import Ensemble, ensemble_doubts, quantile_table
+from jaxscale.core.evaluate import at_points
 from jaxscale.core.results import RESULTS
 from jaxscale.core.scale import decades_beyond
 from jaxscale.infer.fit.fit import Fit
@@ -56,7 +55,6 @@ def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = No
     points = fit.points(inputs)
     extra = [name for name in inputs if name not in points]
     said = (f"Not used: {', '.join(extra)}: no input of {type(fit.law).__name__}.",) if extra else ()
-    alone = Ensemble(jax.tree.map(lambda x: x[None], fit.law), jnp.zeros(1), jnp.zeros(1, jnp.int32), "point")
     kept = None if ensemble is None else ensemble.ok()
     quantiles = None
     if kept is not None:
@@ -64,7 +62,7 @@ def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = No
         quantiles = {level: np.asarray(values) for level, values in table.items()}
     return Forecast(
         inputs=points,
-        point=np.asarray(alone(**points)[0]),
+        point=at_points(fit.law, points),
         quantiles=quantiles,
         decades=decades_beyond(fit.runs, points),
         failed=0 if ensemble is None else ensemble.failed,

@@ -21,6 +21,8 @@ from jaxscale.core.law import AbstractLaw, Signature, signature
 from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.runs import Runs, Table
 from jaxscale.objectives.residual import RawResidual, relative_noise
+from jaxscale.plan.allocate import Bounds, allocate
+from jaxscale.plan.cost import SixND
 from jaxscale.plan.frontier.methods import Envelope, Estimate, Hull, IsoFlop, Measured, Method, Optima
 
 __all__ = ["Envelope", "Frontier", "Hull", "IsoFlop", "PowerOfC", "frontier"]
@@ -28,9 +30,7 @@ __all__ = ["Envelope", "Frontier", "Hull", "IsoFlop", "PowerOfC", "frontier"]
 _FEW = 5
 _SAME = 1e-3  # in log C: closer than this, two budgets are one that was rounded
 _FLOOR = 0.33  # of a step between sizes: a minimum is not known better than that (Porian et al. 2024)
-_GRID = 257
 _EQUAL = 1e-4  # of a weight: rounding of one and the same noise is less in float32
-_HALVINGS = 60
 _BEYOND = float(np.log(1e3))
 
 
@@ -258,7 +258,7 @@ def _bias(
         return None, ("On the law's noise-free losses the method finds no two optima: these runs miss them.",)
     true = ideal._replace(log_N=np.full_like(ideal.log_N, np.nan))
     ok = np.isfinite(ideal.log_N)
-    true.log_N[ok] = _best_sizes(law, jnp.asarray(ideal.log_C[ok], float), log_k, jnp.min(log_N), jnp.max(log_N))
+    true.log_N[ok] = _best_sizes(law, ideal.log_C[ok], float(log_k), float(jnp.min(log_N)), float(jnp.max(log_N)))
     exact = _lines(true, weight)
     assert exact is not None
     bias = float(found[0][1] - exact[0][1])
@@ -278,23 +278,8 @@ def _log_losses(law: AbstractLaw, log_N: Array, log_D: Array, log_k: Array) -> A
     return jax.vmap(lambda n, d: _log_loss(law, n, d, log_k))(log_N, log_D)
 
 
-@eqx.filter_jit
-def _best_sizes(law: AbstractLaw, log_C: Array, log_k: Array, low: Array, high: Array) -> Array:
-    """log N of least loss at each budget, up to three decades beyond the sizes: where the slope changes its sign."""
-    grid = low - _BEYOND + (high - low + 2 * _BEYOND) * jnp.linspace(0, 1, _GRID, dtype=low.dtype)
-
-    def at(c: Array) -> Array:
-        def loss(n: Array) -> Array:
-            return _log_loss(law, n, c - log_k - n, log_k)
-
-        def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
-            middle = 0.5 * (bracket[0] + bracket[1])
-            rises = jax.grad(loss)(middle) > 0
-            return jnp.where(rises, bracket[0], middle), jnp.where(rises, middle, bracket[1])
-
-        best = jnp.argmin(jax.vmap(loss)(grid))
-        bracket = (grid[jnp.maximum(best - 1, 0)], grid[jnp.minimum(best + 1, _GRID - 1)])
-        left, right = jax.lax.fori_loop(0, _HALVINGS, halve, bracket)
-        return 0.5 * (left + right)
-
-    return jax.vmap(at)(log_C)
+def _best_sizes(law: AbstractLaw, log_C: np.ndarray, log_k: float, low: float, high: float) -> np.ndarray:
+    """log N of least loss at each budget, up to three decades beyond the sizes."""
+    bounds = Bounds(N=(float(np.exp(low - _BEYOND)), float(np.exp(high + _BEYOND))), ratio=(1e-30, 1e30))
+    best = allocate(law, np.exp(log_C), cost=SixND(float(np.exp(log_k))), bounds=bounds)
+    return np.log(np.asarray(best.N, np.float64))

@@ -27,7 +27,7 @@ from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.resample import bootstrap
 from jaxscale.infer.resample.paired import matched
 from jaxscale.objectives.objective import AbstractObjective
-from jaxscale.plan.allocate import allocate, plannable
+from jaxscale.plan.allocate import allocate, require_plannable
 from jaxscale.plan.plan_run import as_inputs
 from jaxscale.plan.recipes.multiplier import Crossover, crossover, multiplier, probability_better
 from jaxscale.solve.batch import Solver
@@ -114,7 +114,7 @@ def versus(
     `starts`, `seed` and `solver` are those of `fit`. Raises `BadInput` on other than two groups, an unknown baseline,
     and as `fit` and `allocate` do.
     """
-    plannable(law)
+    require_plannable(law)
     recipes = _recipes(study, baseline)
     runs = study.runs(signature(law))
     parts = [np.asarray(runs.group) == study.groups.index(label) for label in recipes]

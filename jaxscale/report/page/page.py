@@ -20,7 +20,8 @@ from markupsafe import Markup
 from jaxscale.core.errors import BadInput
 from jaxscale.infer.forecast.outlook import Outlook
 from jaxscale.infer.forecast.prediction import Outlined
-from jaxscale.plan.plan_run import as_inputs, plan_run, plannable
+from jaxscale.plan.allocate import plannable
+from jaxscale.plan.plan_run import as_inputs, plan_run
 from jaxscale.report.figures.charts import Subject, drawings
 from jaxscale.report.figures.charts.subject import columns_of
 from jaxscale.report.page.web import POLICY, STYLE, rows
@@ -69,7 +70,7 @@ def subject_of(
 ) -> Subject:
     """What the page is about; arguments and errors are those of `page`."""
     fit = found.fit
-    if flops is not None and not plannable(fit):
+    if flops is not None and not plannable(fit.law):
         raise BadInput(
             f"report: flops: expected a law of size and data to divide a budget, and {found.chosen} was chosen; leave "
             "`flops=...` out, or choose among laws of N and D"

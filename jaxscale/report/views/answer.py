@@ -3,6 +3,7 @@
 import numpy as np
 
 from jaxscale.core.ensemble import ensemble_doubts
+from jaxscale.core.flops import training_flops
 from jaxscale.core.law import signature
 from jaxscale.infer.forecast.prediction import Outlined
 from jaxscale.report.figures.charts.subject import Subject, widths
@@ -94,7 +95,7 @@ def compute_remark(subject: Subject) -> list[str]:
     columns = subject.study.columns
     if not {"N", "D"} <= set(columns):
         return []
-    ratio = own / (6 * columns["N"] * columns["D"])
+    ratio = own / training_flops(columns["N"], columns["D"])
     low, high = float(np.min(ratio)), float(np.max(ratio))
     if max(abs(low - 1), abs(high - 1)) <= _APART:
         return []

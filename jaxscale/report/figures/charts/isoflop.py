@@ -5,6 +5,7 @@ from itertools import pairwise
 import altair as alt
 import numpy as np
 
+from jaxscale.core.flops import size_at, tokens_for
 from jaxscale.plan.plan_run import loss_at
 from jaxscale.report.figures.charts import look
 from jaxscale.report.figures.charts.look import Drawing
@@ -54,10 +55,10 @@ def isoflop(subject: Subject) -> Drawing:
     curves, points = [], []
     for i, budget in enumerate(chosen):
         mine = np.flatnonzero(near[:, i])
-        middle = optimum[i] if ok[i] else np.sqrt(budget / 6 / np.median(runs["M"]))
+        middle = optimum[i] if ok[i] else size_at(budget, np.median(runs["M"]))
         ends = np.array([middle / _AROUND, middle * _AROUND, *(runs["N"][mine] / 1.2), *(runs["N"][mine] * 1.2)])
         sizes = np.geomspace(ends.min(), ends.max(), _POINTS)
-        curves.append((np.full(_POINTS, i), sizes, loss_at(fit, sizes, budget / 6 / sizes)))
+        curves.append((np.full(_POINTS, i), sizes, loss_at(fit, sizes, tokens_for(budget, sizes))))
         points.append((np.full(mine.size, i), mine))
     index, sizes, values = (np.concatenate(x) for x in zip(*curves, strict=True))
     of, row = (np.concatenate(x) for x in zip(*points, strict=True))
@@ -88,7 +89,7 @@ def isoflop(subject: Subject) -> Drawing:
         )
     )
     minima = (
-        alt.Chart(look.rows(budget=name[ok], N=optimum[ok], loss=least[ok], D=chosen[ok] / 6 / optimum[ok]))
+        alt.Chart(look.rows(budget=name[ok], N=optimum[ok], loss=least[ok], D=tokens_for(chosen[ok], optimum[ok])))
         .mark_point(shape="diamond", size=110, filled=True, stroke="white", strokeWidth=1, opacity=1, clip=True)
         .encode(across, height, colour)
         .encode(

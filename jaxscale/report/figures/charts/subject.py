@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxscale.core.evaluate import predict
-from jaxscale.core.flops import training_flops
+from jaxscale.core.flops import size_at, tokens_for, training_flops
 from jaxscale.core.law import signature
 from jaxscale.infer.backtest.noise import noise_at
 from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.forecast.outlook import Outlook
 from jaxscale.infer.forecast.prediction import Outlined, Tested
-from jaxscale.plan.allocate import allocate
-from jaxscale.plan.plan_run import Planned, as_inputs, plannable
+from jaxscale.plan.allocate import allocate, plannable
+from jaxscale.plan.plan_run import Planned, as_inputs
 from jaxscale.report.figures.plots.style import columns
 from jaxscale.studies import Study
 
@@ -61,7 +61,7 @@ class Subject:
     @property
     def sized(self) -> bool:
         """Whether the law knows size and data."""
-        return plannable(self.fit)
+        return plannable(self.fit.law)
 
     @property
     def axis(self) -> str | None:
@@ -141,8 +141,8 @@ def path(subject: Subject) -> Path | None:
         N, words = best.N, "along the compute-optimal runs"
         if not best.inside.all():
             ratio = float(np.median(subject.runs["M"]))
-            N, words = np.sqrt(x / 6 / ratio), f"at {ratio:.3g} tokens per parameter, the middle of the runs"
-        inputs = as_inputs(N, x / 6 / N)
+            N, words = size_at(x, ratio), f"at {ratio:.3g} tokens per parameter, the middle of the runs"
+        inputs = as_inputs(N, tokens_for(x, N))
     # What was asked for was refused where it lies too far; the path to it need not be asked for again.
     made = subject.found.at(inputs, allow_far=True)
     outside = np.flatnonzero(made.decades <= 0)

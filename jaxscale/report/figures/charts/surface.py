@@ -7,6 +7,7 @@ import altair as alt
 import numpy as np
 from contourpy import contour_generator
 
+from jaxscale.core.flops import tokens_for, training_flops
 from jaxscale.plan.plan_run import loss_at
 from jaxscale.report.figures.charts import look
 from jaxscale.report.figures.charts.look import Drawing
@@ -128,7 +129,7 @@ def _cut(subject: Subject, line: np.ndarray) -> list[_Line]:
 def _optimal(subject: Subject, x: np.ndarray, y: np.ndarray) -> list[_Line]:
     """The compute-optimal run of every budget in the picture, in two pieces; none where the law knows no optimum."""
     edge = float(subject.runs["C"].max())
-    budgets = np.sort(np.append(np.geomspace(6 * x[0] * y[0], 6 * x[-1] * y[-1], _BUDGETS), edge))
+    budgets = np.sort(np.append(np.geomspace(training_flops(x[0], y[0]), training_flops(x[-1], y[-1]), _BUDGETS), edge))
     best = optima(subject, budgets)
     near, far = best.inside & (budgets >= subject.runs["C"].min()) & (budgets <= edge), best.inside & (budgets >= edge)
     return [(kind, best.N[part], best.D[part]) for kind, part in ((_KINDS[2], near), (_KINDS[3], far)) if part.any()]
@@ -136,14 +137,14 @@ def _optimal(subject: Subject, x: np.ndarray, y: np.ndarray) -> list[_Line]:
 
 def _budgets(x: np.ndarray, y: np.ndarray) -> tuple[list[_Line], alt.InlineData]:
     """Straight lines of equal compute at whole powers of ten, and their labels at the left or upper end."""
-    low, high = np.log10(6 * x[0] * y[0]), np.log10(6 * x[-1] * y[-1])
+    low, high = np.log10(training_flops(x[0], y[0])), np.log10(training_flops(x[-1], y[-1]))
     step = max(1, int((high - low) // 6))
     budgets = 10.0 ** np.arange(np.ceil(low), np.floor(high) + 1, step)
     lines, labels = [], []
     for budget in budgets:
-        ends = np.array([max(x[0], budget / 6 / y[-1]), min(x[-1], budget / 6 / y[0])])
-        lines.append((_KINDS[4], ends, budget / 6 / ends))
+        ends = np.array([max(x[0], tokens_for(budget, y[-1])), min(x[-1], tokens_for(budget, y[0]))])
+        lines.append((_KINDS[4], ends, tokens_for(budget, ends)))
         place = ends[0] * (ends[1] / ends[0]) ** 0.06
-        labels.append((place, budget / 6 / place, flops(budget)))
+        labels.append((place, tokens_for(budget, place), flops(budget)))
     places, heights, text = zip(*labels, strict=True)
     return lines, look.rows(N=places, D=heights, text=text)

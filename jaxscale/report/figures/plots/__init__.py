@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from jaxscale.core.ensemble import Ensemble
 from jaxscale.core.law import signature
 from jaxscale.infer.fit.fit import Fit
-from jaxscale.plan.plan_run import plannable
+from jaxscale.plan.allocate import plannable
 from jaxscale.report.figures.plots.contours import contours
 from jaxscale.report.figures.plots.corner import corner
 from jaxscale.report.figures.plots.extrapolation import extrapolation
@@ -30,10 +30,10 @@ def figures(fit: Fit, ensemble: Ensemble | None = None, heldout: Study | None = 
     for index, label in enumerate(fit.groups if joint else ("",)):
         suffix = "".join(c if c.isalnum() else "_" for c in label)
         suffix = f"-{suffix}" if suffix else ""
-        if plannable(fit):
+        if plannable(fit.law):
             yield f"contours{suffix}", contours(fit, index)
             yield f"isoflop{suffix}", isoflop(fit, index)
-        if plannable(fit) or len(set(signature(fit.law).inputs) - {"group"}) == 1:
+        if plannable(fit.law) or len(set(signature(fit.law).inputs) - {"group"}) == 1:
             yield f"extrapolation{suffix}", extrapolation(fit, ensemble, index, heldout)
     yield "residuals", residuals(fit)
     if ensemble is not None and ensemble.size - ensemble.failed >= 2:

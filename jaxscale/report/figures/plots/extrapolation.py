@@ -1,12 +1,12 @@
 """The compute-optimal frontier with its intervals: solid where there are runs, different beyond them."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxscale.core.ensemble import Ensemble
+from jaxscale.core.evaluate import at_points
 from jaxscale.core.flops import training_flops
 from jaxscale.core.law import signature
 from jaxscale.infer.fit.fit import Fit
@@ -106,8 +106,7 @@ def _line(
         )
     else:
         inputs = {name: x, **({"group": np.asarray([group], np.int32)} if "group" in signature(fit.law).inputs else {})}
-        alone = Ensemble(jax.tree.map(lambda leaf: leaf[None], fit.law), jnp.zeros(1), jnp.zeros(1, jnp.int32), "point")
-        best = np.asarray(alone(**inputs)[0], np.float64)
+        best = at_points(fit.law, inputs)
         spread = None if kept is None else np.asarray(kept(**inputs), np.float64)
     return best, None if spread is None else np.quantile(spread, LEVELS, axis=0)
 
