@@ -1,8 +1,5 @@
 """Power terms that stay finite in float32 and whose input logarithms can be hoisted out of loops."""
 
-from collections.abc import Callable
-
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -21,36 +18,6 @@ def power(x: Float[Array, "..."], exponent: Float[Array, "..."]) -> Float[Array,
 def power_ratio(x: Float[Array, "..."], y: Float[Array, "..."], exponent: Float[Array, "..."]) -> Float[Array, "..."]:
     """`(x / y) ** exponent` for x, y > 0, without forming a quotient that could overflow."""
     return jnp.exp(exponent * (jnp.log(x) - jnp.log(y)))
-
-
-def bisect(
-    f: Callable[[Float[Array, ""]], Float[Array, ""]], low: Float[Array, ""], high: Float[Array, ""]
-) -> Float[Array, ""]:
-    """Where f changes its sign between `low` and `high`, to rounding; NaN where it has one sign at both ends.
-
-    No derivative passes: `root` has those of the implicit function.
-    """
-    low, high = jax.lax.stop_gradient((low, high))
-    above = f(low) > 0
-    changes = (f(high) > 0) != above
-
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        middle = 0.5 * (ends[0] + ends[1])
-        before = (f(middle) > 0) == above
-        return jnp.where(before, middle, ends[0]), jnp.where(before, ends[1], middle)
-
-    # One bit per halving, as many as the mantissa holds, and one more for the last.
-    low, high = jax.lax.fori_loop(0, jnp.finfo(low.dtype).nmant + 1, halve, (low, high))
-    return jax.lax.stop_gradient(jnp.where(changes, 0.5 * (low + high), jnp.nan))
-
-
-def root(
-    f: Callable[[Float[Array, ""]], Float[Array, ""]], low: Float[Array, ""], high: Float[Array, ""]
-) -> Float[Array, ""]:
-    """`bisect`, differentiable with respect to all that f closes over, by the implicit function theorem."""
-    found = bisect(f, low, high)
-    # A step of Newton changes nothing at the root, and carries its derivatives.
-    return found - f(found) / jax.lax.stop_gradient(jax.grad(f)(found))
 
 
 type Scalar = Float[Array, ""]

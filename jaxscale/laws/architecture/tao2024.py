@@ -26,7 +26,8 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics.powers import power, root
+from jaxscale.core.numerics.powers import power
+from jaxscale.core.numerics.roots import root
 from jaxscale.core.parametric import param
 
 type Scalar = Float[Array, ""]
@@ -197,7 +198,7 @@ class VocabularyLoss(AbstractLaw):
             gain = log_gain - (self.alpha_2 + 1) * log_Nv
             return gain - log_cost - (self.alpha - 1) * jnp.logaddexp(log_N, log_Nv)
 
-        return jnp.exp(root(worth, log_N - _REACH, log_N + _REACH))
+        return jnp.exp(root(worth, log_N - _REACH, log_N + _REACH).at)
 
     cite: ClassVar[str] = "tao2024scaling"
     reproduced_on: ClassVar[tuple[str, ...]] = ("vocab_scaling",)

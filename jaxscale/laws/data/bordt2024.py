@@ -30,7 +30,7 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics.powers import root
+from jaxscale.core.numerics.roots import root
 from jaxscale.core.parametric import param
 from jaxscale.core.quantities import Range
 
@@ -90,7 +90,7 @@ class Contamination(AbstractLaw):
         ever = level > 1
         high = jnp.where(ever, level, 2.0)
         # ln u is at most u / e, so that the root is at most 1.59 times the level.
-        u = root(lambda u: u - jnp.log(u) - high, jnp.ones_like(high), 1.6 * high)
+        u = root(lambda u: u - jnp.log(u) - high, jnp.ones_like(high), 1.6 * high).at
         return jnp.where(ever, most * u, 0)
 
     cite: ClassVar[str] = "bordt2024how"

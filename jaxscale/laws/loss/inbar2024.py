@@ -27,7 +27,8 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case
-from jaxscale.core.numerics.powers import power, root
+from jaxscale.core.numerics.powers import power
+from jaxscale.core.numerics.roots import root
 from jaxscale.core.parametric import param
 
 _TOKENS_PER_STEP: q.Range = (2.0**16, 2.0**19)
@@ -119,7 +120,7 @@ class TimeBudget(AbstractLaw):
         """Width of least loss after T seconds with k layers; NaN where that is not `within`."""
         slope = jax.grad(lambda log_d: self.of_shape(step, jnp.exp(log_d), k, b, T))
         low, high = (jnp.log(jnp.asarray(end, k.dtype)) for end in within)
-        return jnp.exp(root(slope, low, high))
+        return jnp.exp(root(slope, low, high).at)
 
     cite: ClassVar[str] = "inbar2024time"
     domain: ClassVar[Mapping[str, q.Range]] = {"T": (1e5, 1e8), "b": _TOKENS_PER_STEP, "t": (0.1, 10.0)}

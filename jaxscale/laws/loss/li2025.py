@@ -32,7 +32,7 @@ from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics.powers import root
+from jaxscale.core.numerics.roots import root
 from jaxscale.core.parametric import param
 
 N1, N2, D0 = 2e8, 6e9, 2e10
@@ -121,7 +121,7 @@ class Farseer(AbstractLaw):
         grid = jnp.linspace(log(1e4), 0.0, 129, dtype=log_ND.dtype)
         past = jnp.argmax(jax.vmap(slope)(grid) < 0)
         # Without a minimum `past` is zero, and the ends, which are then one, have the same sign: NaN.
-        log_M = root(slope, grid[past], grid[jnp.maximum(past - 1, 0)])
+        log_M = root(slope, grid[past], grid[jnp.maximum(past - 1, 0)]).at
         return jnp.exp((log_ND - log_M) / 2), jnp.exp((log_ND + log_M) / 2)
 
     @classmethod

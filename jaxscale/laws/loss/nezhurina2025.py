@@ -23,7 +23,7 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics.powers import root
+from jaxscale.core.numerics.roots import root
 from jaxscale.core.parametric import param
 
 _GFLOP = 1e9
@@ -70,7 +70,7 @@ class SaturatingCompute(AbstractLaw):
         def gap(log_C: Float[Array, ""]) -> Float[Array, ""]:
             return jnp.log(self(jnp.exp(log_C))) - jnp.log(other(jnp.exp(log_C)))
 
-        return jnp.exp(root(gap, jnp.log(low), jnp.log(high)))
+        return jnp.exp(root(gap, jnp.log(low), jnp.log(high)).at)
 
     cite: ClassVar[str] = "nezhurina2025scaling"
     reproduced_on: ClassVar[tuple[str, ...]] = ("laion_clip_mammut_seg",)

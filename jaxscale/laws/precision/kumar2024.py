@@ -27,7 +27,8 @@ from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
 from jaxscale.core.law import AbstractLaw, Case, Published
-from jaxscale.core.numerics.powers import power, root
+from jaxscale.core.numerics.powers import power
+from jaxscale.core.numerics.roots import root
 from jaxscale.core.parametric import param
 
 PerTensor = Annotated[Float[Array, " tensors"], q.PURE]
@@ -121,7 +122,7 @@ class PrecisionTraining(_Trained):
 
         # Clear of the edge at which the worth is held, where its slope jumps.
         something_left = jnp.max(self.gamma * (self.n + 2 * _LEAST))
-        return root(slope, jnp.maximum(something_left, _NARROWEST), jnp.full_like(something_left, _WIDEST))
+        return root(slope, jnp.maximum(something_left, _NARROWEST), jnp.full_like(something_left, _WIDEST)).at
 
     cite: ClassVar[str] = "kumar2024scaling"
     domain: ClassVar[Mapping[str, q.Range]] = {
