@@ -3,6 +3,9 @@
 The damping `mu` plays two parts: it shortens the step, and it slides the curvature from the penalty's
 own second derivative to its majoriser (Huber curvature mixed with re-weighted least squares). There is
 no line search and no early exit inside a lane, so a batch of lanes runs in lock-step without waste.
+
+A step is `propose`, an evaluation of the problem, `settle`: over `jax.numpy` inside a compiled loop (`batch`), or over
+`numpy` for all lanes together, where only the evaluation is compiled (`host`).
 """
 
 from typing import Annotated, Any
@@ -14,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxscale.core.ranges import Range, check_fields
 from jaxscale.core.results import RESULTS
+from jaxscale.solve.positive import solve_positive
 from jaxscale.solve.problem import AbstractProblem, Evaluation, Vector, evaluate
 
 _SHRINK = 0.3  # of mu after a step as good as predicted
@@ -63,51 +67,100 @@ class Lane(eqx.Module):
         return self.at.value
 
 
+class Proposal(eqx.Module):
+    """Where a lane looks next: the step, whether the damped equations gave one, and the decrease that it promises.
+
+    `scale` is the damping's unit along each coordinate, `mixing` how far the curvature slides to the majoriser.
+    """
+
+    step: Float[Array, " p"]
+    solved: Bool[Array, ""]
+    predicted: Float[Array, ""]
+    scale: Float[Array, " p"]
+    mixing: Float[Array, ""]
+
+
 def begin(z: Vector) -> Lane:
     """A lane at its start, not yet evaluated: its first `advance` stays in place and looks around."""
-    p, mu = z.shape[0], jnp.asarray(_MU_START, z.dtype)
-    nowhere = Evaluation(jnp.asarray(jnp.inf, z.dtype), jnp.zeros_like(z), jnp.eye(p, dtype=z.dtype))
-    code = jnp.asarray(int(RESULTS.max_steps), jnp.int32)
-    return Lane(z, nowhere, mu, jnp.asarray(2.0, z.dtype), jnp.asarray(-1, jnp.int32), code, jnp.asarray(False))
+    return begun(jnp, z)
 
 
 def advance(problem: AbstractProblem, lane: Lane, settings: GaussNewton, context: Any = None) -> Lane:
     """One step: solve the damped normal equations, try the point, accept it if the value fell."""
+    ahead = propose(jnp, lane)
+    new = evaluate(problem, lane.z + ahead.step, ahead.mixing, context)
+    return settle(jnp, lane, ahead, new, jnp.sum(problem.weights(context) > 0), problem.resolution(), settings)
+
+
+def begun(xp: Any, z: Any) -> Lane:
+    """`begin`, of one z (p,) or a stack of them (lanes, p). `xp`: numpy or jax.numpy, here and below."""
+    many, p = z.shape[:-1], z.shape[-1]
+
+    def filled(x: Any, dtype: Any) -> Any:
+        return xp.full(many, x, dtype)
+
+    flat = xp.broadcast_to(xp.eye(p, dtype=z.dtype), (*many, p, p))
+    nowhere = Evaluation(filled(xp.inf, z.dtype), xp.zeros_like(z), flat)
+    code, steps = filled(int(RESULTS.max_steps), xp.int32), filled(-1, xp.int32)
+    return Lane(z, nowhere, filled(_MU_START, z.dtype), filled(2.0, z.dtype), steps, code, filled(False, bool))
+
+
+def propose(xp: Any, lane: Lane) -> Proposal:
+    """The step of the damped normal equations."""
     at, mu = lane.at, lane.mu
-    rtol = settings.tolerance(lane.z.dtype)
-    scale = jnp.maximum(jnp.diag(at.curvature), jnp.finfo(mu.dtype).tiny)
+    scale = xp.maximum(xp.diagonal(at.curvature, axis1=-2, axis2=-1), xp.finfo(mu.dtype).tiny)
     # Damping relative to each coordinate's own curvature; the floor keeps flat directions from running away.
-    scale = jnp.maximum(scale, 1e-6 * jnp.max(scale))
-    factor = jax.scipy.linalg.cho_factor(at.curvature + mu * jnp.diag(scale))
-    trial = -jax.scipy.linalg.cho_solve(factor, at.gradient)
-    solved = jnp.all(jnp.isfinite(trial))
+    scale = xp.maximum(scale, 1e-6 * xp.max(scale, axis=-1, keepdims=True))
+    diagonal = xp.where(xp.eye(scale.shape[-1], dtype=bool), scale[..., None], 0)
+    damping = mu[..., None, None] * diagonal
+    trial = -solve_positive(xp, at.curvature + damping, at.gradient)
+    solved = xp.all(xp.isfinite(trial), axis=-1)
     # An indefinite curvature gives no step: stay, and look again with more damping and a safer curvature.
-    step = jnp.where(solved, trial, 0)
-    predicted = -(jnp.vdot(at.gradient, step) + 0.5 * jnp.vdot(step, at.curvature @ step))
+    step = xp.where(solved[..., None], trial, 0)
+    along = xp.matmul(at.curvature, step[..., None])[..., 0]
+    predicted = -(xp.vecdot(at.gradient, step) + 0.5 * xp.vecdot(step, along))
+    return Proposal(step, solved, predicted, scale, mu / (mu + _MIX))
 
-    new = evaluate(problem, lane.z + step, mu / (mu + _MIX), context)
-    fell = (new.value < at.value) & jnp.all(jnp.isfinite(new.gradient))
-    accepted = fell | (~solved & (new.value <= at.value))
-    ratio = (at.value - new.value) / jnp.where(predicted > 0, predicted, 1)
-    eased = mu * jnp.maximum(_SHRINK, 1 - (2 * ratio - 1) ** 3)
+
+def settle(
+    xp: Any, lane: Lane, ahead: Proposal, new: Evaluation, rows: Any, resolution: Any, settings: GaussNewton
+) -> Lane:
+    """The lane after what was found at its `ahead`: moved or not, its damping, and whether it has ended.
+
+    `rows`: how many rows of the problem count; `resolution`: of one of their outputs.
+    """
+    at, mu, predicted, scale = lane.at, lane.mu, ahead.predicted, ahead.scale
+    rtol = settings.tolerance(lane.z.dtype)
+    fell = (new.value < at.value) & xp.all(xp.isfinite(new.gradient), axis=-1)
+    accepted = fell | (~ahead.solved & (new.value <= at.value))
+    ratio = (at.value - new.value) / xp.where(predicted > 0, predicted, 1)
+    eased = mu * xp.maximum(_SHRINK, 1 - (2 * ratio - 1) ** 3)
     looked = lane.steps >= 0
-    good = fell & solved & looked
-    mu_new = jnp.where(good, jnp.minimum(eased, mu), jnp.where(looked, mu * lane.growth, mu))
-    growth = jnp.where(good | ~looked, 2.0, 2 * lane.growth).astype(mu.dtype)
+    good = fell & ahead.solved & looked
+    mu_new = xp.where(good, xp.minimum(eased, mu), xp.where(looked, mu * lane.growth, mu))
+    growth = xp.where(good | ~looked, 2.0, 2 * lane.growth).astype(mu.dtype)
 
-    weight_sum = jnp.sum(problem.weights(context) > 0).astype(mu.dtype)
-    floor = rtol * jnp.abs(at.value) + weight_sum * problem.resolution() ** 2
+    floor = rtol * xp.abs(at.value) + rows.astype(mu.dtype) * resolution**2
     # A rejected step of negligible promise means that rounding, not the model, decides: also an end. Damping makes any
     # promise negligible, so the gradient itself, along each coordinate alone, must promise no more.
-    lost = looked & ~jnp.isfinite(at.value)
-    negligible = jnp.where(fell, floor, 10 * floor)
-    alone = 0.5 * jnp.sum(at.gradient**2 / scale)
-    converged = looked & ~lost & solved & (predicted <= negligible) & (alone <= scale.size * negligible)
+    lost = looked & ~xp.isfinite(at.value)
+    negligible = xp.where(fell, floor, 10 * floor)
+    alone = 0.5 * xp.sum(at.gradient**2 / scale, axis=-1)
+    converged = looked & ~lost & ahead.solved & (predicted <= negligible) & (alone <= scale.shape[-1] * negligible)
     stuck = ~converged & (mu_new > _MU_MAX)
-    code = jnp.asarray(int(RESULTS.max_steps), jnp.int32)
+    code = xp.full(stuck.shape, int(RESULTS.max_steps), xp.int32)
     for condition, result in ((stuck, RESULTS.singular), (converged, RESULTS.converged), (lost, RESULTS.non_finite)):
-        code = jnp.where(condition, jnp.int32(int(result)), code)
+        code = xp.where(condition, xp.int32(int(result)), code)
     steps = lane.steps + 1
-    z, at = jax.tree.map(lambda a, b: jnp.where(accepted, a, b), (lane.z + step, new), (lane.z, at))
+    z, at = choose(xp, accepted, (lane.z + ahead.step, new), (lane.z, at))
     after = Lane(z, at, mu_new, growth, steps, code, converged | stuck | lost | (steps >= settings.max_steps))
-    return jax.tree.map(lambda a, b: jnp.where(lane.done, a, b), lane, after)
+    return choose(xp, lane.done, lane, after)
+
+
+def choose(xp: Any, condition: Any, there: Any, here: Any) -> Any:
+    """Lane by lane, `there` where the condition holds."""
+
+    def one(a: Any, b: Any) -> Any:
+        return xp.where(condition.reshape(*condition.shape, *[1] * (a.ndim - condition.ndim)), a, b)
+
+    return jax.tree.map(one, there, here)

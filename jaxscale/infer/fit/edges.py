@@ -17,7 +17,8 @@ from jaxscale.core.supports import AbstractSupport
 from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.search.identify import EDGE
 from jaxscale.infer.search.problem import FitProblem
-from jaxscale.infer.search.search import MIXING, curvature
+from jaxscale.infer.search.rows import curvature
+from jaxscale.infer.search.search import MIXING
 
 _LIFT = 0.1  # of an output's unit, as a root of squares over the runs: enough to be felt, too little to matter
 _MOST = 30.0  # e-folds of a lift
@@ -35,7 +36,7 @@ def lifted(fit: Fit) -> np.ndarray:
     z, edge = np.array(fit.problem.split.vector(), np.float64), edge_mask(fit)
     far = np.where(edge, fit.cold[0], z)  # from a cold start, which lies well off
     dtype = fit.problem.runs.target.dtype
-    felt = np.diag(np.asarray(curvature(fit.problem, jnp.asarray(far, dtype), jnp.asarray(MIXING, dtype)), np.float64))
+    felt = np.diag(np.asarray(curvature(fit.problem, far, MIXING), np.float64))
     # Near an edge an e-fold towards it takes an e-fold of what the parameter does.
     shift = np.clip(np.log(_LIFT) - 0.5 * np.log(np.maximum(felt, np.finfo(dtype).tiny)), -_MOST, _MOST)
     return far + np.where(edge, np.sign(far - z) * shift, 0)

@@ -25,7 +25,8 @@ from jaxscale.infer.checks.intake import as_runs, check_count, check_runs, remar
 from jaxscale.infer.fit.estimate import model_of
 from jaxscale.infer.search.identify import Identifiability, identify, vanished
 from jaxscale.infer.search.problem import FitProblem
-from jaxscale.infer.search.search import MIXING, RESTARTS, alternatives, certify, curvature, restarts, search
+from jaxscale.infer.search.rows import curvature
+from jaxscale.infer.search.search import MIXING, RESTARTS, alternatives, certify, restarts, search
 from jaxscale.infer.search.starts import first_starts
 from jaxscale.infer.search.units import independent
 from jaxscale.objectives.objective import AbstractObjective
@@ -125,8 +126,7 @@ class Fit:
         return chart_at(jnp.asarray(z, shape.dtype), shape)
 
     def _curvature(self, z: Float[ArrayLike, " p"]) -> np.ndarray:
-        z = jnp.asarray(z, self.problem.runs.target.dtype)
-        return np.asarray(curvature(self.problem, z, jnp.asarray(MIXING, z.dtype)))
+        return curvature(self.problem, np.asarray(z), MIXING)
 
 
 @checked

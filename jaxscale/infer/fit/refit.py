@@ -18,19 +18,22 @@ from jaxscale.solve.chart import Chart
 _TAIL = 5  # from the optimum, only the last of an objective's smoothing stages are needed
 
 
-def refit(fit: Fit, context: Resample, count: int, starts: Float[Any, "rows p"] | None = None) -> Solutions:
+def refit(
+    fit: Fit, context: Resample, count: int, starts: Float[Any, "rows p"] | None = None, work: int | None = None
+) -> Solutions:
     """The first `count` rows of `context`, each from the fit's optimum and from every other optimum that it found.
 
+    `work` is how many rows there are in all calls together (`rows.driven_from_host`); by default those of this one.
     Of every row the best converged solution is kept. `starts` replaces the optimum by one start (unconstrained)
     per row. Where a parameter of the fit went to an edge of its support, every derivative along it has vanished with
     it, and other weights or targets pull at it in vain: all rows begin again off the edge, at the fit's `cold` starts.
     Elsewhere the rows that failed do. Those that run out of steps go on from where they are, in a chart made there.
     """
-    rows = jax.tree.leaves(context)[0].shape[0]
+    rows, work = jax.tree.leaves(context)[0].shape[0], count if work is None else work
     own = np.asarray(fit.chart.centre, np.float64)
-    best = _solved(fit, fit.chart, np.tile(own, (rows, 1)) if starts is None else starts, context, count)
+    best = _solved(fit, fit.chart, np.tile(own, (rows, 1)) if starts is None else starts, context, count, work)
     for z in fit.alternatives:
-        best = better(_solved(fit, fit.chart, np.tile(z, (rows, 1)), context, count), best)
+        best = better(_solved(fit, fit.chart, np.tile(z, (rows, 1)), context, count, work), best)
 
     def unsure() -> np.ndarray:
         return np.flatnonzero(fit.near_edge | (np.asarray(best.code)[:count] != RESULTS.converged))
@@ -39,15 +42,15 @@ def refit(fit: Fit, context: Resample, count: int, starts: Float[Any, "rows p"] 
         for z in fit.cold:
             some = unsure()
             if len(some):
-                best = _again(fit, fit.chart_near(z), np.tile(z, (len(some), 1)), context, some, best)
+                best = _again(fit, fit.chart_near(z), np.tile(z, (len(some), 1)), context, some, best, work)
     slow = np.flatnonzero(np.asarray(best.code)[:count] == RESULTS.max_steps)
     if len(slow):
         ends = np.asarray(best.z, np.float64)[slow]
-        best = _again(fit, fit.chart_near(ends[0]), ends, context, slow, best)
+        best = _again(fit, fit.chart_near(ends[0]), ends, context, slow, best, work)
     return best
 
 
-def _solved(fit: Fit, chart: Chart, starts: np.ndarray, context: Resample, count: int) -> Solutions:
+def _solved(fit: Fit, chart: Chart, starts: np.ndarray, context: Resample, count: int, work: int) -> Solutions:
     """Rows from their starts (unconstrained), through the last stages of the objective."""
     dtype = fit.problem.runs.target.dtype
     inverse = jnp.asarray(np.linalg.inv(np.asarray(chart.scale, np.float64)), dtype)
@@ -56,19 +59,19 @@ def _solved(fit: Fit, chart: Chart, starts: np.ndarray, context: Resample, count
         staged = eqx.tree_at(lambda p: p.split.template.objective, fit.problem, stage)
         if found is not None:
             y = _into_chart(found.z, chart.centre, inverse)
-        found = solve_rows(staged, chart, y, context, count, fit.settings)
+        found = solve_rows(staged, chart, y, context, count, fit.settings, work)
     assert found is not None
     return found
 
 
 def _again(
-    fit: Fit, chart: Chart, starts: np.ndarray, context: Resample, some: np.ndarray, best: Solutions
+    fit: Fit, chart: Chart, starts: np.ndarray, context: Resample, some: np.ndarray, best: Solutions, work: int
 ) -> Solutions:
     """`best`, with the rows `some` solved once more from `starts` and the better one kept."""
     # As many rows as any call has, whatever stands in those past the last: one program.
     index = np.resize(some, best.code.shape[0])
     part = jax.tree.map(lambda x: x[index], context)
-    found = _solved(fit, chart, np.resize(starts, (len(index), starts.shape[1])), part, len(some))
+    found = _solved(fit, chart, np.resize(starts, (len(index), starts.shape[1])), part, len(some), work)
     found = better(found, jax.tree.map(lambda x: np.asarray(x)[index], best))
 
     def put(x: Any, new: np.ndarray) -> np.ndarray:

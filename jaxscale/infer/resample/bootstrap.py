@@ -58,7 +58,7 @@ def bootstrap(
     for first in range(0, n, rows):
         count = min(rows, n - first)
         context = resamples(fit.problem, key, scheme, drawn, jnp.asarray(first), rows)
-        found = refit(fit, context, count)
+        found = refit(fit, context, count, work=n)
         law = _laws(fit.problem, jnp.asarray(found.z))
         code = np.asarray(found.code)
         if context.weight is not None and not fit.problem.prior:  # which determines what is not drawn

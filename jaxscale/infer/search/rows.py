@@ -4,6 +4,9 @@ The starts of a cold fit and the draws of a bootstrap are the same thing to the 
 and a weight per run. Sharing the program, and its number of rows, saves the second compile.
 """
 
+from dataclasses import replace
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,9 +18,12 @@ from jaxscale.execute.devices import over_devices
 from jaxscale.infer.search.problem import FitProblem, Resample
 from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
 from jaxscale.solve.chart import Chart, Charted
+from jaxscale.solve.gauss_newton import GaussNewton
+from jaxscale.solve.host import Looker, minimise_from_host
 
 _ROWS = 2048
 _BYTES = 2**26  # of resamples held at once
+_HOST_WORK = 2**17  # rows times runs whose steps from the host take less than the compiled loop takes to compile
 
 
 def rows_per_call(problem: FitProblem, most: int = _ROWS, budget: int = _BYTES) -> int:
@@ -37,17 +43,64 @@ def row_keys(key: PRNGKeyArray, first: int, rows: int) -> PRNGKeyArray:
 
 def unchanged(problem: FitProblem, rows: int) -> Resample:
     """The runs' own weights in every row."""
-    return Resample(weight=jnp.broadcast_to(problem.runs.weight, (rows, problem.runs.size)))
+    weight: Any = np.broadcast_to(problem.runs.weight, (rows, problem.runs.size))
+    return Resample(weight=weight)
+
+
+def driven_from_host(problem: FitProblem, work: int, solver: Solver) -> bool:
+    """Which driver runs the solver: the host for few rows on a CPU, else the compiled loop.
+
+    `work` is how many rows are solved in all, whatever part of them a call takes: which driver runs, and so the last
+    bits of a row, depends on the work alone, never on chunks or devices, nor on what has been compiled before.
+    """
+    few = work * problem.runs.size <= _HOST_WORK
+    return few and isinstance(solver, GaussNewton) and jax.default_backend() == "cpu"
+
+
+def looker_of(problem: FitProblem, chart: Chart) -> Looker:
+    runs = problem.runs
+    return Looker(Charted(problem, chart), runs.size, chart.centre.shape[0], runs.target.dtype)
+
+
+def curvature(problem: FitProblem, z: np.ndarray, mixing: float) -> np.ndarray:
+    """The Gauss-Newton curvature at z (p,), from which charts are made; by the program that moves the lanes."""
+    dtype, p = problem.runs.target.dtype, len(z)
+    own = Chart(*(jnp.asarray(x, dtype) for x in (np.zeros(p), np.eye(p))))
+    at, _, _ = looker_of(problem, own)(
+        np.asarray(z, dtype)[None], np.full(1, mixing, dtype), unchanged(problem, 1), np.ones(1, bool)
+    )
+    return np.asarray(at.curvature)[0]
 
 
 def solve_rows(
-    problem: FitProblem, chart: Chart, y: Float[Array, "rows p"], context: Resample, stop: int, solver: Solver
+    problem: FitProblem,
+    chart: Chart,
+    y: Float[Any, "rows p"],
+    context: Resample,
+    stop: int,
+    solver: Solver,
+    work: int,
 ) -> Solutions:
-    """Solve the first `stop` rows from starts y in the chart; solutions come in the problem's own coordinates."""
+    """Solve the first `stop` rows from starts y in the chart, of all the rows of a `work` (`driven_from_host`).
+
+    Solutions come in the problem's own coordinates; those of the rows past `stop` mean nothing.
+    """
+    if driven_from_host(problem, work, solver):
+        return _from_host(problem, chart, np.asarray(y), context, stop, solver)
     lanes = lanes_for(
         problem.runs.size, y.shape[1], y.shape[0] // jax.local_device_count(), problem.runs.target.dtype.itemsize
     )
-    return _solve(Charted(problem, chart), y, context, jnp.asarray(stop, jnp.int32), solver, lanes)
+    return _solve(Charted(problem, chart), jnp.asarray(y), context, jnp.asarray(stop, jnp.int32), solver, lanes)
+
+
+def _from_host(
+    problem: FitProblem, chart: Chart, y: np.ndarray, context: Resample, stop: int, solver: Any
+) -> Solutions:
+    found = minimise_from_host(looker_of(problem, chart), y[:stop], jax.tree.map(lambda x: x[:stop], context), solver)
+    centre, scale = np.asarray(chart.centre), np.asarray(chart.scale)
+    found = replace(found, z=centre + found.z @ scale.T)
+    empty = [(0, len(y) - stop)]
+    return jax.tree.map(lambda x: np.pad(x, empty + [(0, 0)] * (x.ndim - 1)), found)
 
 
 @eqx.filter_jit

@@ -13,12 +13,12 @@ from jaxscale.core.evaluate import predict
 from jaxscale.core.results import RESULTS
 from jaxscale.infer.search.identify import Identifiability
 from jaxscale.infer.search.problem import FitProblem
-from jaxscale.infer.search.rows import rows_per_call, solve_rows, unchanged
+from jaxscale.infer.search.rows import curvature, rows_per_call, solve_rows, unchanged
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.solve.batch import Solutions, Solver, lanes_for, minimise_many
 from jaxscale.solve.certificate import SAME, Certificate, count_optima, share_best
 from jaxscale.solve.chart import Chart, Charted, chart_at, on_host, unit_diagonal, whitener
-from jaxscale.solve.newton import Polished, polish
+from jaxscale.solve.newton import Polished, look, polish_from_host
 from jaxscale.solve.problem import evaluate
 
 _APART = 5.0  # standard deviations: a round mode has lost twelve e-folds there
@@ -38,19 +38,22 @@ class Optimum(eqx.Module):
     jacobian: Float[Array, "n k p"]
 
 
-@eqx.filter_jit
-def curvature(problem: FitProblem, z: Array, mixing: Float[Array, ""]) -> Array:
-    """The Gauss-Newton curvature from which charts are made."""
-    return evaluate(problem, z, mixing).curvature
+def finish(problem: FitProblem, z: np.ndarray) -> Optimum:
+    """Newton steps to rounding, then all that is asked of the point: one program, called for each of them."""
+    dtype = problem.runs.target.dtype
+    return polish_from_host(
+        lambda z: _seen(problem, jnp.asarray(z, dtype)),
+        lambda there: jax.device_get(there.polished),
+        z,
+        np.sum(np.asarray(problem.runs.weight)) * np.asarray(_resolution(problem)),
+    )
 
 
 @eqx.filter_jit
-def finish(problem: FitProblem, z: Array) -> Optimum:
-    """Newton steps to rounding, then all that is asked of the point: one program instead of many small ones."""
-    best = polish(problem, z)
-    model = problem.split.tree(best.z)
-    prediction, jacobian = predict(model.law, problem.runs), jax.jacfwd(problem.outputs)(best.z)
-    return Optimum(best, model, problem.reported(best.z), prediction, jacobian)
+def _seen(problem: FitProblem, z: Array) -> Optimum:
+    model = problem.split.tree(z)
+    prediction, jacobian = predict(model.law, problem.runs), jax.jacfwd(problem.outputs)(z)
+    return Optimum(look(problem, z), model, problem.reported(z), prediction, jacobian)
 
 
 def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solutions, Optimum]:
@@ -74,7 +77,7 @@ def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solution
                 block = y[first : first + rows]
                 padded = np.zeros((rows, y.shape[1]), dtype)
                 padded[: len(block)] = block
-                part = jax.device_get(solve_rows(staged, chart, jnp.asarray(padded), own, len(block), solver))
+                part = jax.device_get(solve_rows(staged, chart, padded, own, len(block), solver, len(y)))
                 kept = slice(len(block))
                 parts.append(jax.tree.map(lambda x, kept=kept: x[kept], part))
             found = jax.tree.map(lambda *x: np.concatenate(x), *parts)
@@ -85,7 +88,7 @@ def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solution
     value, codes = np.asarray(found.value, np.float64), np.asarray(found.code)
     good = codes == RESULTS.converged
     score = np.where((good | ~good.any()) & np.isfinite(value), value, np.inf)
-    return found, finish(problem, jnp.asarray(z[int(np.argmin(score))], dtype))
+    return found, finish(problem, z[int(np.argmin(score))])
 
 
 def search_inside(
@@ -122,8 +125,7 @@ def search_inside(
 
 
 def _chart(problem: FitProblem, centre: np.ndarray, mixing: float) -> Chart:
-    at = jnp.asarray(centre, problem.runs.target.dtype)
-    return chart_at(at, curvature(problem, at, jnp.asarray(mixing, at.dtype)))
+    return chart_at(jnp.asarray(centre, problem.runs.target.dtype), curvature(problem, centre, mixing))
 
 
 class Judged(NamedTuple):

@@ -13,14 +13,13 @@ from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import Declared, declared, replace, scaled
 from jaxscale.core.runs import Runs
 from jaxscale.core.supports import Positive, PositiveOrdered
-from jaxscale.execute.devices import over_devices
 from jaxscale.infer.search.problem import FitProblem
 from jaxscale.solve.chart import on_host
 from jaxscale.solve.separable import bounded_least_squares
 
 _TAIL = 0.01  # starts cover the central 98 % of each prior
 _EACH = 64  # points from which each start is the best
-_BATCH = 32  # side by side; a rest would be compiled a second time
+_BATCH = 32  # side by side
 _ROWS = 2048  # of a large study are enough to rank starts
 
 
@@ -30,12 +29,12 @@ def first_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray
     `seed` shifts the set. The own values are brought to the size of the runs' losses, and linear ones solved for: of a
     law that fits the runs neither changes much, of one in another unit both are needed.
     """
-    points = _points(problem, count, seed)
-    # Rows past the last point only make the number of rows one that devices share in whole batches.
-    extra = -len(points) % (_BATCH * jax.local_device_count())
-    padded = np.concatenate([points, np.repeat(points[-1:], extra, axis=0)])
-    rows = jnp.asarray(padded, problem.runs.target.dtype), jnp.asarray(np.arange(len(padded)) == 0)
-    z, value = jax.tree.map(lambda x: np.asarray(x)[: len(points)], _screen(_thinned(problem), rows))
+    points = _points(problem, count, seed).astype(problem.runs.target.dtype)
+    # Rows past the last point only make whole batches: one program, however many points there are.
+    padded = np.concatenate([points, np.repeat(points[-1:], -len(points) % _BATCH, axis=0)])
+    own, few = np.arange(len(padded)) == 0, _thinned(problem)
+    found = [_screen(few, padded[i : i + _BATCH], own[i : i + _BATCH]) for i in range(0, len(padded), _BATCH)]
+    z, value = (np.concatenate([np.asarray(x) for x in part])[: len(points)] for part in zip(*found, strict=True))
     return _ranked(z, value, count)
 
 
@@ -43,7 +42,9 @@ def starts_inside(problem: FitProblem, count: int, seed: int) -> Float[Array, "c
     """`first_starts`, for use inside jit."""
     points = _points(problem, count, seed)
     rows = jnp.asarray(points, problem.runs.target.dtype), jnp.asarray(np.arange(len(points)) == 0)
-    return _ranked(*_screened(_thinned(problem), rows), count)
+    few = _thinned(problem)
+    z, value = jax.lax.map(lambda row: _start(few, *row), rows, batch_size=_BATCH)
+    return _ranked(z, value, count)
 
 
 def _ranked(z: Any, value: Any, count: int) -> Any:
@@ -103,12 +104,10 @@ def _thinned(problem: FitProblem) -> FitProblem:
 
 
 @eqx.filter_jit
-def _screen(problem: FitProblem, rows: tuple[Array, Array]) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
-    return over_devices(lambda p, r, _: _screened(p, r), problem, rows, jnp.asarray(rows[0].shape[0], jnp.int32))
-
-
-def _screened(problem: FitProblem, rows: tuple[Array, Array]) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
-    return jax.lax.map(lambda row: _start(problem, *row), rows, batch_size=_BATCH)
+def _screen(
+    problem: FitProblem, u: Float[Any, "m d"], own: Bool[Any, " m"]
+) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
+    return jax.vmap(lambda u, own: _start(problem, u, own))(u, own)
 
 
 def _start(
