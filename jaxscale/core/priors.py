@@ -1,23 +1,24 @@
 """Priors as frozen records of floats: no array exists at import.
 
-`log_prob` and `quantile` take arrays on the prior's support. `quantile` also spreads the starts of a
-cold fit, so a prior states where a parameter plausibly lies, in the unit of its quantity. Where losses are not of the
-usual size (`Quantity.size`), a fit takes the prior of what grows with them (`AbstractParametric.scaling`) for theirs.
+`log_prob` takes arrays on the prior's support, `quantile` arrays on (0, 1): those of NumPy stay on the host, where
+nothing is compiled. `quantile` also spreads the starts of a cold fit, so a prior states where a parameter plausibly
+lies, in the unit of its quantity. Where losses are not of the usual size (`Quantity.size`), a fit takes the prior of
+what grows with them (`AbstractParametric.scaling`) for theirs.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import betainc, betaln, ndtri
-from jaxtyping import Array, Float
+import numpy as np
+from jax.scipy.special import betainc, betaln
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.ranges import POSITIVE, REAL, check_fields
 
-type Reals = Float[Array, "..."]
+type Reals = Any  # Float[Array, "..."], or of NumPy
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -46,7 +47,7 @@ class Normal(AbstractPrior):
         return -0.5 * ((x - self.mean) / self.sd) ** 2 - math.log(self.sd) - _HALF_LOG_2PI
 
     def quantile(self, u: Reals) -> Reals:
-        return self.mean + self.sd * ndtri(u)
+        return self.mean + self.sd * _ndtri(u)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class LogNormal(AbstractPrior):
         return -0.5 * z**2 - jnp.log(x) - math.log(self.sigma) - _HALF_LOG_2PI
 
     def quantile(self, u: Reals) -> Reals:
-        return jnp.exp(math.log(self.median) + self.sigma * ndtri(u))
+        return _namespace(u).exp(math.log(self.median) + self.sigma * _ndtri(u))
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class HalfNormal(AbstractPrior):
         return math.log(2.0) - 0.5 * (x / self.scale) ** 2 - math.log(self.scale) - _HALF_LOG_2PI
 
     def quantile(self, u: Reals) -> Reals:
-        return self.scale * ndtri(0.5 + 0.5 * u)
+        return self.scale * _ndtri(0.5 + 0.5 * u)
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,10 @@ class Beta(AbstractPrior):
         return (a - 1) * jnp.log(x) + (b - 1) * jnp.log1p(-x) - betaln(a, b)
 
     def quantile(self, u: Reals) -> Reals:
+        if isinstance(u, np.ndarray):
+            from scipy.special import betaincinv
+
+            return betaincinv(self.a, self.b, u)
         a, b = jnp.asarray(self.a, u.dtype), jnp.asarray(self.b, u.dtype)
 
         def halve(_: int, bracket: tuple[Reals, Reals]) -> tuple[Reals, Reals]:
@@ -120,3 +125,16 @@ class Beta(AbstractPrior):
         # One bit of the quantile per halving: as many as the mantissa holds.
         low, high = jax.lax.fori_loop(0, jnp.finfo(u.dtype).nmant, halve, (jnp.zeros_like(u), jnp.ones_like(u)))
         return 0.5 * (low + high)
+
+
+def _namespace(x: Any) -> Any:
+    return np if isinstance(x, np.ndarray) else jnp
+
+
+def _ndtri(u: Reals) -> Reals:
+    """The quantile of a standard normal."""
+    if isinstance(u, np.ndarray):
+        from scipy.special import ndtri
+    else:
+        from jax.scipy.special import ndtri
+    return ndtri(u)

@@ -1,5 +1,6 @@
 """Runs: the pure arrays that jit sees."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxscale.core.law import Signature
+from jaxscale.core.numerics.powers import namespace
 
 NAMED = 8  # runs that a sentence names
 
@@ -50,12 +52,10 @@ class Runs(eqx.Module):
         return cls(
             inputs={name: jnp.asarray(column, dtype) for name, column in inputs.items()},
             target=target,
-            weight=jnp.ones_like(target) if weight is None else jnp.asarray(weight, dtype),
-            group=jnp.zeros(target.shape, jnp.int32) if group is None else jnp.asarray(group, jnp.int32),
-            cluster=jnp.arange(target.shape[0], dtype=jnp.int32)
-            if cluster is None
-            else jnp.asarray(cluster, jnp.int32),
-            noise=jnp.zeros_like(target) if noise is None else jnp.asarray(noise, dtype),
+            weight=jnp.asarray(np.ones(target.shape) if weight is None else weight, dtype),
+            group=jnp.asarray(np.zeros(target.shape) if group is None else group, jnp.int32),
+            cluster=jnp.asarray(np.arange(target.shape[0]) if cluster is None else cluster, jnp.int32),
+            noise=jnp.asarray(np.zeros(target.shape) if noise is None else noise, dtype),
         )
 
     @property
@@ -85,26 +85,28 @@ class Runs(eqx.Module):
         Two studies of nearby sizes then share one compiled program. The rows repeat the last run, so
         that every law stays finite on them; their noise is not known, so that they do not count in the typical one.
         """
-        return _padded(self)
+        return _extended(self, padded_size(self.size) - self.size)
 
     def sheltered(self) -> Self:
         """Rows of weight zero take the inputs of the first row that counts, so that no law overflows on them."""
-        used = self.weight > 0
-        first = jnp.argmax(used)
-        return eqx.tree_at(
-            lambda r: r.inputs, self, {name: jnp.where(used, x, x[first]) for name, x in self.inputs.items()}
-        )
-
-
-@eqx.filter_jit
-def _padded[R: Runs](runs: R) -> R:
-    return _extended(runs, padded_size(runs.size) - runs.size)
+        xp = namespace(*jax.tree.leaves(self))
+        used = xp.asarray(self.weight) > 0
+        first = xp.argmax(used)
+        inputs = {name: xp.where(used, x, xp.asarray(x)[first]) for name, x in self.inputs.items()}
+        return dataclasses.replace(self, inputs=jax.tree.map(jnp.asarray, inputs))
 
 
 def _extended[R: Runs](runs: R, extra: int) -> R:
-    longer = jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], extra, axis=0)]), runs)
-    nothing = (longer.weight.at[runs.size :].set(0), longer.noise.at[runs.size :].set(0))
-    return eqx.tree_at(lambda r: (r.weight, r.noise), longer, nothing)
+    xp = namespace(*jax.tree.leaves(runs))
+
+    def longer(x: Any) -> Any:
+        x = xp.asarray(x)
+        return xp.concatenate([x, xp.repeat(x[-1:], extra, axis=0)])
+
+    found = jax.tree.map(longer, runs)
+    own = xp.arange(runs.size + extra) < runs.size
+    found = dataclasses.replace(found, weight=xp.where(own, found.weight, 0), noise=xp.where(own, found.noise, 0))
+    return jax.tree.map(jnp.asarray, found)
 
 
 class Table(Protocol):

@@ -1,26 +1,37 @@
 """Residuals: how far a prediction is from the observed loss, in which space."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from jaxscale.core.numerics.powers import namespace
 from jaxscale.core.runs import Runs
 
 
 def size_of(runs: Runs) -> Float[Array, ""]:
     """Median size of the losses of the runs that count; one where that is nothing."""
-    return _usable(jnp.nanmedian(jnp.where(runs.weight > 0, jnp.abs(runs.target), jnp.nan)))
+    xp = namespace(runs.target, runs.weight)
+    size = _median(xp, xp.abs(xp.asarray(runs.target)), runs)
+    return xp.where((size > 0) & xp.isfinite(size), size, 1)
 
 
 def spread_of(runs: Runs) -> Float[Array, ""]:
     """Median distance of the losses from their median, or their size where half of them are equal."""
-    target = jnp.where(runs.weight > 0, runs.target, jnp.nan)
-    apart = jnp.nanmedian(jnp.abs(target - jnp.nanmedian(target)))
-    return jnp.where(apart > 0, apart, size_of(runs))
+    xp = namespace(runs.target, runs.weight)
+    target = xp.asarray(runs.target)
+    apart = _median(xp, xp.abs(target - _median(xp, target, runs)), runs)
+    return xp.where(apart > 0, apart, size_of(runs))
 
 
-def _usable(size: Float[Array, ""]) -> Float[Array, ""]:
-    return jnp.where((size > 0) & jnp.isfinite(size), size, 1)
+def _median(xp: Any, x: Any, runs: Runs) -> Any:
+    """Of the runs that count, without those that have none; nan where no run is left."""
+    if xp is jnp:
+        return jnp.nanmedian(jnp.where(runs.weight > 0, x, jnp.nan))
+    known = x[(np.asarray(runs.weight) > 0) & ~np.isnan(x)]
+    return np.median(known) if known.size else x.dtype.type(np.nan)
 
 
 class LogResidual(eqx.Module):

@@ -9,11 +9,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxscale.core.numerics.powers import namespace
 from jaxscale.solve.problem import AbstractProblem, AbstractView, Vector
 
 _LOOSE = 1e-3  # a standard deviation of thirty e-folds
@@ -68,9 +68,8 @@ def unit_diagonal(xp: Any, h: Any) -> tuple[Any, Any]:
 
 def on_host(*xs: Any) -> tuple[Any, ...]:
     """NumPy, and every x in float64; inside jit `jax.numpy`, and every x as it is: one code for both."""
-    if any(isinstance(x, jax.core.Tracer) for x in xs):
-        return jnp, *xs
-    return np, *(np.asarray(x, np.float64) for x in xs)
+    xp = namespace(*xs)
+    return (xp, *xs) if xp is jnp else (np, *(np.asarray(x, np.float64) for x in xs))
 
 
 def chart_at(centre: Any, curvature: Any) -> Chart:

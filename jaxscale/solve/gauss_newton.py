@@ -8,7 +8,7 @@ A step is `propose`, an evaluation of the problem, `settle`: over `jax.numpy` in
 `numpy` for all lanes together, where only the evaluation is compiled (`host`).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -67,7 +67,7 @@ class Lane(eqx.Module):
         return self.at.value
 
 
-class Proposal(eqx.Module):
+class Proposal(NamedTuple):
     """Where a lane looks next: the step, whether the damped equations gave one, and the decrease that it promises.
 
     `scale` is the damping's unit along each coordinate, `mixing` how far the curvature slides to the majoriser.

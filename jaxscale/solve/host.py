@@ -17,46 +17,36 @@ from jaxscale.solve.batch import Solutions, lanes_for
 from jaxscale.solve.gauss_newton import GaussNewton, Lane, begun, choose, propose, settle
 from jaxscale.solve.problem import AbstractProblem, Evaluation, evaluate
 
-_BLOCKS = 4  # of lanes at most; those that hold no unfinished lane cost nothing
+_WIDER = 4  # times as many lanes as in the compiled loop: a call costs as much as 16 of them
 
 
 class Looker:
-    """Evaluates a problem for lanes side by side, arrays (lanes, ...) on the host, block by block.
+    """Evaluates a problem for lanes side by side, arrays (lanes, ...) on the host, through one compiled program.
 
     `rows` and `parameters` say how large its Jacobian is. The number of lanes depends on them alone, not on how many
-    solves there are: fits and refits of one problem share one compiled program.
+    solves there are: fits and refits of one problem share the program.
     """
 
     def __init__(self, problem: AbstractProblem, rows: int, parameters: int, dtype: Any):
         self.problem, self.dtype = problem, np.dtype(dtype)
-        self.block = lanes_for(rows, parameters, 2**31, self.dtype.itemsize)
-        self.lanes = _BLOCKS * self.block
+        self.lanes = _WIDER * lanes_for(rows, parameters, 2**31, self.dtype.itemsize)
 
-    def __call__(
-        self, z: np.ndarray, mixing: np.ndarray, context: Any, wanted: np.ndarray
-    ) -> tuple[Evaluation, np.ndarray, np.ndarray]:
-        """Of every lane the evaluation, how many rows count, and an output's resolution; nothing that is not `wanted`.
+    def __call__(self, z: np.ndarray, mixing: np.ndarray, context: Any) -> tuple[Evaluation, np.ndarray, np.ndarray]:
+        """Of every lane the evaluation, how many rows count, and an output's resolution.
 
         `context` holds an array of every lane's own.
         """
-        there, asked = np.flatnonzero(wanted), []
-        for first in range(0, len(there), self.block):
-            some = np.resize(there[first : first + self.block], self.block)
-            own = jax.tree.map(lambda x, some=some: x[some], context)
-            asked.append(_look(self.problem, z[some], mixing[some], own))  # runs while the next is prepared
-        place = np.maximum(np.cumsum(wanted) - 1, 0)
-        return jax.tree.map(lambda *x: np.concatenate(x)[place], *asked)
+        return jax.tree.map(np.asarray, _look(self.problem, z, mixing, context))
 
 
 @jax.jit
 def _look(
-    problem: AbstractProblem, z: Float[Array, "block p"], mixing: Float[Array, " block"], context: Any
-) -> tuple[Evaluation, Int[Array, " block"], Float[Array, " block"]]:
-    def one(z: Array, mixing: Array, own: Any) -> tuple[Evaluation, Array, Array]:
-        rows = jnp.sum(problem.weights(own) > 0, dtype=jnp.int32)
-        return evaluate(problem, z, mixing, own), rows, problem.resolution()
+    problem: AbstractProblem, z: Float[Array, "lanes p"], mixing: Float[Array, " lanes"], context: Any
+) -> tuple[Evaluation, Int[Array, " lanes"], Float[Array, ""]]:
+    def one(z: Array, mixing: Array, own: Any) -> tuple[Evaluation, Array]:
+        return evaluate(problem, z, mixing, own), jnp.sum(problem.weights(own) > 0, dtype=jnp.int32)
 
-    return jax.vmap(one)(z, mixing, context)
+    return *jax.vmap(one)(z, mixing, context), problem.resolution()
 
 
 def minimise_from_host(looker: Looker, z: Float[np.ndarray, "m p"], contexts: Any, settings: GaussNewton) -> Solutions:
@@ -70,7 +60,7 @@ def minimise_from_host(looker: Looker, z: Float[np.ndarray, "m p"], contexts: An
         lane, context = _loaded(z, contexts, row)
         while np.any(row < m):
             ahead = propose(np, lane)
-            new, rows, resolution = looker(lane.z + ahead.step, ahead.mixing, context, ~lane.done)
+            new, rows, resolution = looker(lane.z + ahead.step, ahead.mixing, context)
             lane = settle(np, lane, ahead, new, rows, resolution, settings)
             if np.any(ended := lane.done & (row < m)):
                 found = lane.z, lane.value, lane.code, lane.steps

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import eigh, solve_triangular
+from scipy.linalg import solve_triangular
 
 from jaxscale.compose.corrected import Corrected
 from jaxscale.core.law import signature
@@ -23,6 +23,7 @@ from jaxscale.core.parametric import values
 from jaxscale.infer.correction.kernel import AMPLITUDE, coordinates, correlation, length_grid, log_prior
 from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.local.linearised import Linear, Tangent, free_of, one_scale
+from jaxscale.infer.tridiagonal import tridiagonal
 
 _AMPLITUDES = np.geomspace(1e-4, 1.0, 41)
 _LEFT = 1e-10  # of the variance, that the places of a factorisation leave unexplained at the runs
@@ -77,21 +78,21 @@ def correction(law: Tangent, names: tuple[str, ...] = ("N", "D")) -> Correction:
         factor, places = _factor(x, lengths)
         taken = takes_up @ factor
         design = (factor - law.jacobian @ taken) / sd[:, None]
-        strength, turn = eigh(design.T @ design)
-        signal = turn.T @ (design.T @ residual)
+        same = tridiagonal(design.T @ design)
+        signal = same.turned(design.T @ residual)
         # One row for each amplitude: a regression on standard normal coefficients.
-        variance = 1 + _AMPLITUDES[:, None] ** 2 * np.maximum(strength, 0)
-        gain = _AMPLITUDES[:, None] ** 2 * signal / variance
+        variance = 1 + _AMPLITUDES[:, None] ** 2 * np.maximum(same.eigenvalues(), 0)
+        gain = np.stack([same.solved(amplitude**-2.0, signal) for amplitude in _AMPLITUDES])
         worth.append(np.sum(1 - 1 / variance, axis=1))
         before = prior + log_prior(AMPLITUDE, _AMPLITUDES)
-        evidence.append(before + 0.5 * np.sum(gain * signal - np.log(variance), axis=1))
-        found.append((lengths, x[places], factor[places], taken, gain @ turn.T))
+        evidence.append(before + 0.5 * (gain @ signal - np.sum(np.log(variance), axis=1)))
+        found.append((lengths, x[places], factor[places], taken, gain, same))
     share = np.exp(evidence - np.max(evidence))
     share /= share.sum()
     kernels, shift = {}, np.zeros(law.jacobian.shape[1])
-    for weight, (lengths, places, root, taken, coefficients) in zip(share, found, strict=True):
+    for weight, (lengths, places, root, taken, gain, same) in zip(share, found, strict=True):
         if weight.sum() > _NIL:
-            mean = weight @ coefficients
+            mean = same.back(weight @ gain)
             kernels[lengths] = places, solve_triangular(root, mean, lower=True, trans=1)
             shift += taken @ mean
     freedom = float(np.sum(share * worth))

@@ -29,7 +29,8 @@ def coordinates(inputs: Mapping[str, Any], names: Sequence[str] = ("N", "D")) ->
 
 def correlation(x: np.ndarray, y: np.ndarray, lengths: tuple[float, ...]) -> np.ndarray:
     """The squared exponential of unit amplitude between coordinates (n, d) and (m, d), shape (n, m)."""
-    return np.exp(-0.5 * np.sum(((x[:, None] - y[None]) / np.asarray(lengths)) ** 2, axis=2))
+    apart = ((x[:, None, k] - y[None, :, k]) / length for k, length in enumerate(lengths))
+    return np.exp(-0.5 * sum(a**2 for a in apart))
 
 
 def length_grid(d: int = 2) -> tuple[tuple[tuple[float, ...], float], ...]:

@@ -176,7 +176,9 @@ def fit(
     problem = FitProblem.of(split(model, fixed), runs.padded(), prior)
     check_count(jax.lax.stop_gradient(problem))
     # Derivatives of an overflown run are not numbers, and stay so when multiplied by its weight of zero.
-    solid = eqx.tree_at(lambda p: p.runs, jax.lax.stop_gradient(problem), _sheltered(problem.runs))
+    solid = eqx.tree_at(
+        lambda p: p.runs, jax.lax.stop_gradient(problem), jax.lax.stop_gradient(problem.runs).sheltered()
+    )
 
     z = first_starts(solid, starts, seed)
     found, optimum = search(solid, z, solver)
@@ -213,11 +215,6 @@ def fit(
         table_remarks=remarks_on(data, seen, optimum.model, predicted, len(problem.split.names()), fixed),
         restarts=restarts(solid, z[1:], found, best),
     )
-
-
-@eqx.filter_jit
-def _sheltered(runs: Runs) -> Runs:
-    return jax.lax.stop_gradient(runs).sheltered()
 
 
 @eqx.filter_jit

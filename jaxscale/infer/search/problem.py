@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.numerics.powers import namespace
 from jaxscale.core.parametric import scaled
 from jaxscale.core.runs import Runs
 from jaxscale.objectives.model import Model
@@ -106,9 +107,10 @@ class FitProblem(AbstractProblem):
         return model.objective.reported(outputs, weight)
 
 
-@eqx.filter_jit
 def _measured(model: Model, runs: Runs) -> tuple[Array, Array | None]:
     """The unit of the runs, and how many times as large as usual they are."""
     unit, usual = model.objective.residual.unit(runs), signature(model.law).output.size
+    xp, dtype = namespace(unit), runs.target.dtype
     # Where losses lie about zero, their spread is their size.
-    return unit, None if usual is None else jnp.maximum(size_of(runs), unit) / usual
+    size = None if usual is None else jnp.asarray(xp.maximum(size_of(runs), unit) / usual, dtype)
+    return jnp.asarray(unit, dtype), size

@@ -65,10 +65,10 @@ def looker_of(problem: FitProblem, chart: Chart) -> Looker:
 def curvature(problem: FitProblem, z: np.ndarray, mixing: float) -> np.ndarray:
     """The Gauss-Newton curvature at z (p,), from which charts are made; by the program that moves the lanes."""
     dtype, p = problem.runs.target.dtype, len(z)
-    own = Chart(*(jnp.asarray(x, dtype) for x in (np.zeros(p), np.eye(p))))
-    at, _, _ = looker_of(problem, own)(
-        np.asarray(z, dtype)[None], np.full(1, mixing, dtype), unchanged(problem, 1), np.ones(1, bool)
-    )
+    looker = looker_of(problem, Chart(*(jnp.asarray(x, dtype) for x in (np.zeros(p), np.eye(p)))))
+    lanes = looker.lanes
+    everywhere = np.tile(np.asarray(z, dtype), (lanes, 1))
+    at, _, _ = looker(everywhere, np.full(lanes, mixing, dtype), unchanged(problem, lanes))
     return np.asarray(at.curvature)[0]
 
 

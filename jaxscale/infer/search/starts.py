@@ -1,25 +1,25 @@
 """Starts: the law's own values, and the best of many with nonlinear parameters spread over their priors."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw
+from jaxscale.core.numerics.powers import namespace
 from jaxscale.core.parametric import Declared, declared, replace, scaled
 from jaxscale.core.runs import Runs
 from jaxscale.core.supports import Positive, PositiveOrdered
 from jaxscale.infer.search.problem import FitProblem
-from jaxscale.solve.chart import on_host
 from jaxscale.solve.separable import bounded_least_squares
 
 _TAIL = 0.01  # starts cover the central 98 % of each prior
 _EACH = 64  # points from which each start is the best
-_BATCH = 32  # side by side
+_BATCH = 64  # side by side
 _ROWS = 2048  # of a large study are enough to rank starts
 
 
@@ -29,27 +29,42 @@ def first_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray
     `seed` shifts the set. The own values are brought to the size of the runs' losses, and linear ones solved for: of a
     law that fits the runs neither changes much, of one in another unit both are needed.
     """
-    points = _points(problem, count, seed).astype(problem.runs.target.dtype)
-    # Rows past the last point only make whole batches: one program, however many points there are.
-    padded = np.concatenate([points, np.repeat(points[-1:], -len(points) % _BATCH, axis=0)])
-    own, few = np.arange(len(padded)) == 0, _thinned(problem)
-    found = [_screen(few, padded[i : i + _BATCH], own[i : i + _BATCH]) for i in range(0, len(padded), _BATCH)]
-    z, value = (np.concatenate([np.asarray(x) for x in part])[: len(points)] for part in zip(*found, strict=True))
-    return _ranked(z, value, count)
+    few = _thinned(problem)
+    given = _given(few, _points(problem, count, seed))
+    own = jax.tree.map(lambda x: x[:1], given._replace(size=np.ones_like(given.size)))
+    given.size[0] = _apart(few, _looked(few, own).prediction[0])
+    seen = _looked(few, given)
+    return _ranked(seen.z, seen.value, count)
+
+
+def _looked(problem: FitProblem, given: "_Given") -> "_Seen":
+    """What is asked of every start, batch by batch through one program, however many there are."""
+    m, parts = len(given.size), []
+    for first in range(0, m, _BATCH):
+        index = np.minimum(np.arange(first, first + _BATCH), m - 1)
+        parts.append(_look(problem, jax.tree.map(lambda x, index=index: x[index], given)))
+    return jax.tree.map(lambda *x: np.concatenate(x)[:m], *parts)
+
+
+@eqx.filter_jit
+def _look(problem: FitProblem, given: "_Given") -> "_Seen":
+    return jax.vmap(lambda one: _seen(problem, one))(given)
 
 
 def starts_inside(problem: FitProblem, count: int, seed: int) -> Float[Array, "count+1 p"]:
     """`first_starts`, for use inside jit."""
-    points = _points(problem, count, seed)
-    rows = jnp.asarray(points, problem.runs.target.dtype), jnp.asarray(np.arange(len(points)) == 0)
     few = _thinned(problem)
-    z, value = jax.lax.map(lambda row: _start(few, *row), rows, batch_size=_BATCH)
-    return _ranked(z, value, count)
+    given = jax.tree.map(jnp.asarray, _given(few, _points(problem, count, seed)))
+    apart = _apart(few, predict(few.template.law, few.runs))
+    given = given._replace(size=given.size.at[0].set(apart))
+
+    seen = jax.lax.map(lambda one: _seen(few, one), given, batch_size=_BATCH)
+    return _ranked(seen.z, seen.value, count)
 
 
 def _ranked(z: Any, value: Any, count: int) -> Any:
     """The first start, then the `count` of lowest finite value."""
-    xp = on_host(value)[0]
+    xp = namespace(value)
     order = xp.argsort(xp.where(xp.isfinite(value[1:]), value[1:], xp.inf), stable=True)
     return xp.concatenate([z[:1], z[1:][order[:count]]])
 
@@ -103,54 +118,65 @@ def _thinned(problem: FitProblem) -> FitProblem:
     return eqx.tree_at(lambda p: p.runs, problem, jax.tree.map(lambda x: x[keep], problem.runs))
 
 
-@eqx.filter_jit
-def _screen(
-    problem: FitProblem, u: Float[Any, "m d"], own: Bool[Any, " m"]
-) -> tuple[Float[Array, "m p"], Float[Array, " m"]]:
-    return jax.vmap(lambda u, own: _start(problem, u, own))(u, own)
+class _Given(NamedTuple):
+    """Starts of a law: its nonlinear parameters by name, and the size of the losses it has, each with a row a start."""
+
+    nonlinear: dict[str, Any]
+    size: Any
 
 
-def _start(
-    problem: FitProblem, u: Float[Array, " d"], own: Bool[Array, ""]
-) -> tuple[Float[Array, " p"], Float[Array, ""]]:
-    """The start whose nonlinear parameters are the template's or lie at u of the unit cube, and the objective there."""
-    law = jax.tree.map(lambda a, b: jnp.where(own, a, b), _brought(problem), _spread(problem, u))
-    law = _profiled(law, problem)
-    model = eqx.tree_at(lambda m: (m.law, m.objective), problem.template, (law, problem.started(law)))
-    moved = eqx.tree_at(lambda p: p.split.template, problem, model)
-    z = moved.split.vector()
-    return z, moved.value(z)
+class _Seen(NamedTuple):
+    """Of a start: what the law says of the runs before its linear parameters are solved for; the start in unconstrained
+    coordinates, and the objective there."""
+
+    prediction: Any
+    z: Any
+    value: Any
 
 
-def _brought(problem: FitProblem) -> AbstractLaw:
-    """The template's law, its free parameters scaled to the runs' losses."""
-    runs, law, unit = problem.runs, problem.template.law, problem.template.objective.residual.unit
-    apart = unit(runs) / unit(eqx.tree_at(lambda r: r.target, runs, predict(law, runs)))
-    return scaled(law, jnp.where(jnp.isfinite(apart), apart, 1), problem.split.free)
+def _given(problem: FitProblem, points: Float[np.ndarray, "m d"]) -> _Given:
+    """Nonlinear parameters at quantiles of their priors, or of the data's range; of the first row, the template's own.
 
-
-def _spread(problem: FitProblem, u: Float[Array, " d"]) -> AbstractLaw:
-    """The law with its nonlinear parameters at quantiles u of their priors, or of the data's range.
-
-    Priors are those of losses of the runs' size.
+    Priors are those of losses of the usual size.
     """
-    new, start = {}, 0
+    m, dtype = len(points), problem.runs.target.dtype
+    xp = namespace(*jax.tree.leaves(problem))
+    nonlinear, start = {}, 0
     for d in _law_free(problem):
         if d.spec.linear:
             continue
         size = int(np.prod(d.value.shape, dtype=int))
-        part = u[start : start + size].reshape(d.value.shape)
+        part = points[:, start : start + size].reshape(m, *d.value.shape)
         start += size
         if isinstance(d.spec.support, PositiveOrdered):
-            part = jnp.sort(part, axis=-1)
+            part = np.sort(part, axis=-1)
         if d.spec.within is None:
-            new[d.name] = d.spec.prior.quantile(part)
+            spread: Any = d.spec.prior.quantile(part)
         else:
-            x = problem.runs.inputs[d.spec.within]
-            low = jnp.log(jnp.min(jnp.where(x > 0, x, jnp.max(x))))  # runs with nothing of it have no logarithm
-            new[d.name] = jnp.exp(low + part * (jnp.log(jnp.max(x)) - low))
-    law = replace(problem.template.law, new)
-    return law if problem.split.size is None else scaled(law, problem.split.size, new)
+            x = xp.asarray(problem.runs.inputs[d.spec.within])
+            low = xp.log(xp.min(xp.where(x > 0, x, xp.max(x))))  # runs with nothing of it have no logarithm
+            spread = xp.exp(low + part.astype(dtype) * (xp.log(xp.max(x)) - low))
+        nonlinear[d.name] = xp.concatenate([xp.asarray(d.value, dtype)[None], xp.asarray(spread, dtype)[1:]])
+    size = 1 if problem.split.size is None else xp.asarray(problem.split.size, dtype)
+    return _Given(nonlinear, xp.full(m, size, dtype))
+
+
+def _apart(problem: FitProblem, prediction: Any) -> Any:
+    """How many times as large the runs' losses are as those that the template's law predicts for them."""
+    runs, unit = problem.runs, problem.template.objective.residual.unit
+    apart = unit(runs) / unit(eqx.tree_at(lambda r: r.target, runs, prediction))
+    xp = namespace(apart)
+    return xp.where(xp.isfinite(apart), apart, 1)
+
+
+def _seen(problem: FitProblem, given: _Given) -> _Seen:
+    """Of one start."""
+    before = scaled(replace(problem.template.law, given.nonlinear), given.size, problem.split.free)
+    law = _profiled(before, problem)
+    model = eqx.tree_at(lambda m: (m.law, m.objective), problem.template, (law, problem.started(law)))
+    moved = eqx.tree_at(lambda p: p.split.template, problem, model)
+    z = moved.split.vector()
+    return _Seen(predict(before, problem.runs), z, moved.value(z))
 
 
 def _profiled(law: AbstractLaw, problem: FitProblem) -> AbstractLaw:
