@@ -6,9 +6,11 @@ What a ridge regression asks for at many penalties, determinants and solutions, 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigvalsh_tridiagonal, lapack
+from scipy.linalg import eigvalsh_tridiagonal
+from scipy.linalg.lapack import get_lapack_funcs
 
 _WORK = 32  # columns that LAPACK takes at a time
+_sytrd, _ormqr, _ptsv = get_lapack_funcs(("sytrd", "ormqr", "ptsv"), dtype=np.float64)
 
 
 class Tridiagonal(NamedTuple):
@@ -20,7 +22,7 @@ class Tridiagonal(NamedTuple):
     tau: np.ndarray
 
     def eigenvalues(self) -> np.ndarray:
-        return eigvalsh_tridiagonal(self.diagonal, self.beside) if len(self.beside) else self.diagonal
+        return np.asarray(eigvalsh_tridiagonal(self.diagonal, self.beside)) if len(self.beside) else self.diagonal
 
     def turned(self, x: np.ndarray) -> np.ndarray:
         """Q' x."""
@@ -34,17 +36,17 @@ class Tridiagonal(NamedTuple):
         """x of (T + penalty) x = b, for a positive semi-definite T and a positive penalty."""
         if not len(self.beside):
             return b / (self.diagonal + penalty)
-        return lapack.dptsv(self.diagonal + penalty, self.beside, b)[2]
+        return _ptsv(self.diagonal + penalty, self.beside, b)[2]
 
     def _by(self, x: np.ndarray, transposed: str) -> np.ndarray:
         if not len(self.beside):
             return x
         rest = x[1:, None]
-        rest = lapack.dormqr("L", transposed, self.reflected[1:, :-1], self.tau, rest, _WORK)[0]
+        rest = _ormqr("L", transposed, self.reflected[1:, :-1], self.tau, rest, _WORK)[0]
         return np.concatenate([x[:1], rest[:, 0]])
 
 
 def tridiagonal(a: np.ndarray) -> Tridiagonal:
     """Of a symmetric matrix, of which the lower triangle is read."""
-    reflected, diagonal, beside, tau, _ = lapack.dsytrd(a, lower=1, lwork=_WORK * len(a))
+    reflected, diagonal, beside, tau, _ = _sytrd(a, lower=1, lwork=_WORK * len(a))
     return Tridiagonal(diagonal, beside, reflected, tau)

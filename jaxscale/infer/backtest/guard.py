@@ -73,10 +73,14 @@ def wild_at(fit: Fit, points: Mapping[str, np.ndarray]) -> str:
     """Which of the law's exponents leaves the bounds of its runs at `points`, and where; empty where none does."""
     dtype = jax.tree.leaves(fit.law)[0].dtype
     used = np.asarray(fit.runs.weight) > 0
-    inside = slopes_at(fit.law, {**fit.runs.inputs, "group": fit.runs.group})
-    arrays = {k: jnp.asarray(x) if k == "group" else jnp.asarray(x, dtype) for k, x in points.items()}
-    outside = {k: np.asarray(x, np.float64) for k, x in slopes_at(fit.law, arrays).items()}
-    known = {k: np.asarray(x, np.float64)[used] for k, x in inside.items()}
+    given = {**fit.runs.inputs, "group": fit.runs.group}
+    both = {k: np.concatenate([np.asarray(given[k]), x]) for k, x in points.items()}  # one program
+    arrays = {k: jnp.asarray(x, jnp.int32 if k == "group" else dtype) for k, x in both.items()}
+    slopes = {k: np.asarray(x, np.float64) for k, x in slopes_at(fit.law, arrays).items()}
+    outside, known = (
+        {k: x[len(used) :] for k, x in slopes.items()},
+        {k: x[: len(used)][used] for k, x in slopes.items()},
+    )
     for name, wild in unbounded(known, outside).items():
         if wild.any():
             i = int(np.flatnonzero(wild)[0])

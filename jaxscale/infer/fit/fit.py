@@ -106,7 +106,7 @@ class Fit:
     @cached_property
     def chart(self) -> Chart:
         """Whitened coordinates at the optimum, by the Gauss-Newton curvature."""
-        return self.chart_near(self.problem.split.vector())
+        return self.chart_near(_coordinates(self.problem))
 
     @cached_property
     def cold(self) -> tuple[np.ndarray, ...]:
@@ -116,7 +116,7 @@ class Fit:
     @cached_property
     def near_edge(self) -> bool:
         """Whether a parameter has gone so far to an edge of its support that the runs hardly feel an e-fold of it."""
-        felt = np.diag(self._curvature(self.problem.split.vector()))
+        felt = np.diag(self._curvature(_coordinates(self.problem)))
         weight = np.asarray(self.problem.runs.weight, np.float64)
         return bool(self.certificate.on_edge) or bool(np.any(felt < _FAINT**2 * np.sum(weight)))
 
@@ -190,7 +190,7 @@ def fit(
     # A prior bounds what the runs do not.
     gone = vanished(remade, jacobian) & (not prior)
     on_edge = tuple(name for name, off in zip(problem.split.names(), gone, strict=True) if off)
-    identifiability = identify(remade, jacobian, on_edge, _prior_curvature(remade) if prior else None)
+    identifiability = identify(remade, jacobian, on_edge, optimum.prior)
     certificate = certify(solid, found, best, identifiability, on_edge, solver)
     predicted = np.asarray(optimum.prediction)[:count]
     if not prior and passes_through(optimum.model, seen, predicted, problem.split.free):
@@ -218,5 +218,5 @@ def fit(
 
 
 @eqx.filter_jit
-def _prior_curvature(problem: FitProblem) -> Array:
-    return jax.hessian(problem.regulariser)(problem.split.vector())
+def _coordinates(problem: FitProblem) -> Array:
+    return problem.split.vector()

@@ -17,7 +17,7 @@ from jaxscale.infer.fit.fit import Fit
 from jaxscale.objectives.likelihood import Likelihood, student_t
 from jaxscale.objectives.noise import ConstantNoise
 from jaxscale.objectives.residual import LogResidual
-from jaxscale.solve.problem import Split, split
+from jaxscale.solve.problem import Split, expand, split
 
 _RANK = 1e-6  # of the largest singular value: directions below it are rounding, in either precision
 _FINEST = 1e-6  # relative, of a noise: a law may pass through every one of a few runs
@@ -107,9 +107,15 @@ def at_runs(fit: Fit) -> Linear:
 def linear(fit: Fit, inputs: Mapping[str, np.ndarray]) -> Linear:
     """The fitted law at `inputs`, shape (n,) each, groups as indices."""
     dtype = fit.runs.target.dtype
-    asked = {name: jnp.asarray(inputs[name], None if name == "group" else dtype) for name in signature(fit.law).inputs}
-    centre, jacobian = _logs(free_of(fit), asked)
-    return Linear(inputs, np.asarray(centre, np.float64), np.asarray(jacobian, np.float64))
+    n = len(next(iter(inputs.values())))
+    # As many rows as the fit has: a few points share the program of its runs.
+    rows = np.minimum(np.arange(max(n, fit.problem.runs.size)), n - 1)
+    asked = {
+        name: jnp.asarray(np.asarray(inputs[name])[rows], None if name == "group" else dtype)
+        for name in signature(fit.law).inputs
+    }
+    centre, jacobian = (np.asarray(x, np.float64)[:n] for x in _logs(free_of(fit), asked))
+    return Linear(inputs, centre, jacobian)
 
 
 def likelihood_of(fit: Fit) -> Likelihood:
@@ -149,7 +155,8 @@ def _scale(likelihood: Likelihood, left: np.ndarray, freedom: int) -> float:
 
 
 def _vote(likelihood: Likelihood, t: np.ndarray) -> np.ndarray:
-    return np.asarray(likelihood.density.weight(jnp.asarray(t)), np.float64)
+    weight: Any = likelihood.density.weight  # of NumPy's numbers as of JAX's
+    return np.asarray(weight(t), np.float64)
 
 
 @eqx.filter_jit
@@ -165,5 +172,5 @@ def _logs(law: Split, inputs: dict[str, Any]) -> tuple[Array, Array]:
 
 @eqx.filter_jit
 def _prior(law: Split) -> tuple[Array, Array]:
-    z = law.vector()
-    return jax.grad(law.log_density)(z), jax.hessian(law.log_density)(z)
+    at = expand(law.log_density, law.vector())
+    return at.gradient, at.curvature

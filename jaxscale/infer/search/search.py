@@ -36,6 +36,7 @@ class Optimum(eqx.Module):
     reported: Float[Array, ""]
     prediction: Float[Array, " n"]
     jacobian: Float[Array, "n k p"]
+    prior: Float[Array, "p p"] | None  # curvature of the priors, where they count
 
 
 def finish(problem: FitProblem, z: np.ndarray) -> Optimum:
@@ -53,7 +54,8 @@ def finish(problem: FitProblem, z: np.ndarray) -> Optimum:
 def _seen(problem: FitProblem, z: Array) -> Optimum:
     model = problem.split.tree(z)
     prediction, jacobian = predict(model.law, problem.runs), jax.jacfwd(problem.outputs)(z)
-    return Optimum(look(problem, z), model, problem.reported(z), prediction, jacobian)
+    prior = jax.hessian(problem.regulariser)(z) if problem.prior else None
+    return Optimum(look(problem, z), model, problem.reported(z), prediction, jacobian, prior)
 
 
 def search(problem: FitProblem, z: np.ndarray, solver: Solver) -> tuple[Solutions, Optimum]:
