@@ -5,6 +5,7 @@ all of its steps. Steps, stopping rule and codes are those of the loop; values a
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from jaxscale.solve.batch import Solutions, lanes_for
 from jaxscale.solve.gauss_newton import GaussNewton, Lane, begun, choose, propose, settle
 from jaxscale.solve.problem import AbstractProblem, Evaluation, evaluate
 
-_WIDER = 4  # times as many lanes as in the compiled loop: a call costs as much as 16 of them
+_BLOCKS = 4  # of lanes at most; those that hold no unfinished lane cost nothing
 
 
 class Looker:
@@ -29,24 +30,49 @@ class Looker:
 
     def __init__(self, problem: AbstractProblem, rows: int, parameters: int, dtype: Any):
         self.problem, self.dtype = problem, np.dtype(dtype)
-        self.lanes = _WIDER * lanes_for(rows, parameters, 2**31, self.dtype.itemsize)
+        self.block = lanes_for(rows, parameters, 2**31, self.dtype.itemsize)
+        self.lanes = _BLOCKS * self.block
 
-    def __call__(self, z: np.ndarray, mixing: np.ndarray, context: Any) -> tuple[Evaluation, np.ndarray, np.ndarray]:
-        """Of every lane the evaluation, how many rows count, and an output's resolution.
+    def __call__(
+        self, z: np.ndarray, mixing: np.ndarray, context: Any, wanted: np.ndarray
+    ) -> tuple[Evaluation, np.ndarray, np.ndarray]:
+        """Of every lane the evaluation, how many rows count, and an output's resolution; nothing that is not `wanted`.
 
         `context` holds an array of every lane's own.
         """
-        return jax.tree.map(np.asarray, _look(self.problem, z, mixing, context))
+        order = np.argsort(~wanted, kind="stable")  # unfinished lanes first: the last ones of a solve are few
+        blocks = np.int32(-(-np.sum(wanted) // self.block))
+        own = jax.tree.map(lambda x: x[order], (z, mixing, context))
+        at, rows, resolution = jax.tree.map(np.asarray, _look(self.problem, *own, blocks, block=self.block))
+        back = np.argsort(order)
+        return *jax.tree.map(lambda x: x[back], (at, rows)), resolution
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="block")
 def _look(
-    problem: AbstractProblem, z: Float[Array, "lanes p"], mixing: Float[Array, " lanes"], context: Any
+    problem: AbstractProblem,
+    z: Float[Array, "lanes p"],
+    mixing: Float[Array, " lanes"],
+    context: Any,
+    blocks: Int[Array, ""],
+    *,
+    block: int,
 ) -> tuple[Evaluation, Int[Array, " lanes"], Float[Array, ""]]:
+    """Of the lanes in the first `blocks` blocks; nothing for the others."""
+    lanes, p = z.shape
+
     def one(z: Array, mixing: Array, own: Any) -> tuple[Evaluation, Array]:
         return evaluate(problem, z, mixing, own), jnp.sum(problem.weights(own) > 0, dtype=jnp.int32)
 
-    return *jax.vmap(one)(z, mixing, context), problem.resolution()
+    def body(b: Array, found: Any) -> Any:
+        own = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, b * block, block), (z, mixing, context))
+        here = jax.vmap(one)(*own)
+        return jax.tree.map(lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, b * block, 0), found, here)
+
+    zeros = partial(jnp.zeros, dtype=z.dtype)
+    nothing = Evaluation(zeros(lanes), zeros((lanes, p)), zeros((lanes, p, p))), jnp.zeros(lanes, jnp.int32)
+    at, rows = jax.lax.fori_loop(jnp.int32(0), blocks, body, nothing)
+    return at, rows, problem.resolution()
 
 
 def minimise_from_host(looker: Looker, z: Float[np.ndarray, "m p"], contexts: Any, settings: GaussNewton) -> Solutions:
@@ -60,7 +86,7 @@ def minimise_from_host(looker: Looker, z: Float[np.ndarray, "m p"], contexts: An
         lane, context = _loaded(z, contexts, row)
         while np.any(row < m):
             ahead = propose(np, lane)
-            new, rows, resolution = looker(lane.z + ahead.step, ahead.mixing, context)
+            new, rows, resolution = looker(lane.z + ahead.step, ahead.mixing, context, ~lane.done)
             lane = settle(np, lane, ahead, new, rows, resolution, settings)
             if np.any(ended := lane.done & (row < m)):
                 found = lane.z, lane.value, lane.code, lane.steps

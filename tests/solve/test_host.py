@@ -44,7 +44,7 @@ def test_a_step_is_the_compiled_one(
         theirs = jax.device_get(compiled(lane, weight))
         with np.errstate(all="ignore"):
             ahead: Any = propose(np, lane)
-            new, count, resolution = looker(lane.z + ahead.step, ahead.mixing, weight)
+            new, count, resolution = looker(lane.z + ahead.step, ahead.mixing, weight, ~lane.done)
             ours = settle(np, lane, ahead, new, count, resolution, SETTINGS)
         np.testing.assert_array_equal(ours.code, theirs.code)
         np.testing.assert_array_equal(ours.done, theirs.done)

@@ -84,7 +84,7 @@ class Fit:
             found += ("The known noise of the runs explains all of their scatter: no further noise was found.",)
         return self.table_remarks + found + self.identifiability.remarks() + evidence
 
-    @property
+    @cached_property
     def runs(self) -> Runs:
         """The runs that were fitted, without padding."""
         return jax.tree.map(lambda x: x[: self.count], self.problem.runs)

@@ -43,7 +43,8 @@ def bootstrap(
     - `progress`: called with (draws done, n) after each chunk.
 
     Draw i depends on `key` and i alone: the same for any chunk and any number of devices, to the bit on CPUs and
-    to the solver's tolerance on GPUs, whose sums depend on how many rows lie side by side. Every draw starts
+    to the solver's tolerance on GPUs, whose sums depend on how many rows lie side by side, and between an `n` of
+    hundreds and one of thousands, as two drivers of one step solve them (`rows.driven_from_host`). Every draw starts
     from the fit's optimum, and from each other optimum the fit found, of which the best is kept. No draw is
     dropped: `Ensemble.code` says how each ended; that of a resample with fewer distinct units than the law has
     parameters is `too_few`, wherever its refit went. Raises `BadInput` on a likelihood of runs without noise.

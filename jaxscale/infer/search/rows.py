@@ -68,7 +68,7 @@ def curvature(problem: FitProblem, z: np.ndarray, mixing: float) -> np.ndarray:
     looker = looker_of(problem, Chart(*(jnp.asarray(x, dtype) for x in (np.zeros(p), np.eye(p)))))
     lanes = looker.lanes
     everywhere = np.tile(np.asarray(z, dtype), (lanes, 1))
-    at, _, _ = looker(everywhere, np.full(lanes, mixing, dtype), unchanged(problem, lanes))
+    at, _, _ = looker(everywhere, np.full(lanes, mixing, dtype), unchanged(problem, lanes), np.arange(lanes) == 0)
     return np.asarray(at.curvature)[0]
 
 
@@ -96,7 +96,8 @@ def solve_rows(
 def _from_host(
     problem: FitProblem, chart: Chart, y: np.ndarray, context: Resample, stop: int, solver: Any
 ) -> Solutions:
-    found = minimise_from_host(looker_of(problem, chart), y[:stop], jax.tree.map(lambda x: x[:stop], context), solver)
+    own = jax.tree.map(lambda x: np.asarray(x)[:stop], context)
+    found = minimise_from_host(looker_of(problem, chart), y[:stop], own, solver)
     centre, scale = np.asarray(chart.centre), np.asarray(chart.scale)
     found = replace(found, z=centre + found.z @ scale.T)
     empty = [(0, len(y) - stop)]

@@ -57,7 +57,6 @@ def starts_inside(problem: FitProblem, count: int, seed: int) -> Float[Array, "c
     given = jax.tree.map(jnp.asarray, _given(few, _points(problem, count, seed)))
     apart = _apart(few, predict(few.template.law, few.runs))
     given = given._replace(size=given.size.at[0].set(apart))
-
     seen = jax.lax.map(lambda one: _seen(few, one), given, batch_size=_BATCH)
     return _ranked(seen.z, seen.value, count)
 
