@@ -13,6 +13,13 @@ RunId = Annotated[str | None, typer.Option(help="Column that names the run a row
 LastOf = Annotated[
     str | None, typer.Option(help="Column that names the run of a checkpoint: read the last one of each run only.")
 ]
+By = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Along which symbol origins grow, such as N; default: compute, or the input that spans most decades.",
+    ),
+]
 Solver = Annotated[
     str, typer.Option(metavar="NAME", help="gauss-newton; lbfgs, for many parameters; adam:0.1:5000 (rate and steps).")
 ]

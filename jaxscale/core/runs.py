@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxscale.core.law import Signature
-from jaxscale.core.numerics.powers import namespace
+from jaxscale.core.numerics.namespace import namespace
 
 NAMED = 8  # runs that a sentence names
 

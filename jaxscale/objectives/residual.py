@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxscale.core.numerics.powers import namespace
+from jaxscale.core.numerics.namespace import namespace
 from jaxscale.core.runs import Runs
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxscale.core.numerics.powers import namespace
+from jaxscale.core.numerics.namespace import namespace
 from jaxscale.solve.problem import AbstractProblem, AbstractView, Vector
 
 _LOOSE = 1e-3  # a standard deviation of thirty e-folds

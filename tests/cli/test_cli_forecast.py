@@ -97,6 +97,20 @@ def test_bad_input(runs_csv, case):
     refused(invoke("forecast", runs_csv, *MAPS, *laws, *options), words)
 
 
+def test_origins_go_along_what_was_asked_for(runs_csv, monkeypatch):
+    seen = []
+
+    def told(*_: object, by: str | None, **__: object) -> None:
+        seen.append(by)
+        raise BadInput("enough was seen")
+
+    monkeypatch.setattr(jaxscale, "outlook", told)
+    for command in ("forecast", "report"):
+        invoke(command, runs_csv, *MAPS, *LAWS, "--by", "N")
+        invoke(command, runs_csv, *MAPS, *LAWS)
+    assert seen == ["N", None, "N", None]
+
+
 def test_far_points_are_refused_before_any_fit_as_outlook_refuses_them(runs_csv, asked, monkeypatch):
     with pytest.raises(BadInput, match="decades beyond") as late:
         asked[2].at({"N": 1e14, "D": 1e16})

@@ -21,6 +21,7 @@ def forecast(
         str | None, typer.Option(help="Names of laws to choose from; default: every law of loss in N and D.")
     ] = None,
     allow_far: Annotated[bool, typer.Option(help="Forecast points beyond two decades too.")] = False,
+    by: options.By = None,
     solver: options.Solver = "gauss-newton",
     starts: Annotated[int, typer.Option(help="Cold starts of each law's search.")] = 32,
     max_steps: options.MaxSteps = None,
@@ -58,7 +59,7 @@ def forecast(
         Clock() as clock,
         waiting(f"forecasts of {len(models)} laws from inside {len(fitted)} runs (first it compiles)"),
     ):
-        found = jaxscale.outlook(models, fitted, starts=starts, key=seed, seed=seed, solver=method)
+        found = jaxscale.outlook(models, fitted, by=by, starts=starts, key=seed, seed=seed, solver=method)
         tested = None if held is None else forecasting.tested(found, held)
         asked = None if points is None else found.at(points, allow_far=allow_far)
     seconds = clock.seconds

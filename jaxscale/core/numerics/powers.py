@@ -1,19 +1,9 @@
 """Power terms that stay finite in float32 and whose input logarithms can be hoisted out of loops."""
 
-from typing import Any
-
-import jax
-import jax.core
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN
-
-
-def namespace(*xs: Any) -> Any:
-    """`jax.numpy` where one of `xs` is traced, else `numpy`: small work on the host needs no compiling."""
-    return jnp if any(isinstance(x, jax.core.Tracer) for x in xs) else np
 
 
 def power(x: Float[Array, "..."], exponent: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -21,9 +21,9 @@ from jaxscale.compose.corrected import Corrected
 from jaxscale.core.law import signature
 from jaxscale.core.parametric import values
 from jaxscale.infer.correction.kernel import AMPLITUDE, coordinates, correlation, length_grid, log_prior
+from jaxscale.infer.correction.tridiagonal import tridiagonal
 from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.local.linearised import Linear, Tangent, free_of, one_scale
-from jaxscale.infer.tridiagonal import tridiagonal
 
 _AMPLITUDES = np.geomspace(1e-4, 1.0, 41)
 _LEFT = 1e-10  # of the variance, that the places of a factorisation leave unexplained at the runs

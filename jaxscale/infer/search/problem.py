@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw, signature
-from jaxscale.core.numerics.powers import namespace
+from jaxscale.core.numerics.namespace import namespace
 from jaxscale.core.parametric import scaled
 from jaxscale.core.runs import Runs
 from jaxscale.objectives.model import Model

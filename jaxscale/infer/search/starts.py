@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxscale.core.evaluate import predict
 from jaxscale.core.law import AbstractLaw
-from jaxscale.core.numerics.powers import namespace
+from jaxscale.core.numerics.namespace import namespace
 from jaxscale.core.parametric import Declared, declared, replace, scaled
 from jaxscale.core.runs import Runs
 from jaxscale.core.supports import Positive, PositiveOrdered

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxscale.infer.tridiagonal import tridiagonal
+from jaxscale.infer.correction.tridiagonal import tridiagonal
 
 EPS = np.finfo(float).eps
 
