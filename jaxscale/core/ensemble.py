@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.evaluate import at_many
+from jaxscale.core.evaluate import MOST, at_many, flat_points
 from jaxscale.core.law import AbstractLaw
 from jaxscale.core.parametric import values
 from jaxscale.core.results import RESULTS
@@ -60,8 +60,27 @@ class Ensemble(eqx.Module):
         return f"none of {self.size}. {RESULTS(int(codes[np.argmax(counts)])).sentence}"
 
     def __call__(self, **inputs: Any) -> Float[Array, "draw *points"]:
-        """Every law at the given inputs, which broadcast against each other."""
+        """Every law at the given inputs, which broadcast against each other; axes of a quantity come last."""
         return at_many(self.law, inputs)
+
+    def band(self, q: tuple[float, ...] = QUANTILES, **inputs: Any) -> Float[np.ndarray, "q *points"]:
+        """Quantiles over the converged draws at the given inputs, float64.
+
+        Points are taken a few at a time: of curves all draws of all points may be more than a machine holds.
+        """
+        kept = self.ok()
+        points, shape = flat_points(kept.law, inputs)
+        one = jax.eval_shape(lambda x: kept(**x), {name: x[:1] for name, x in points.items()})
+        step = max(1, MOST // one.size)
+        count = next(iter(points.values())).shape[0]
+        # Blocks of one size are one program; a last one that is shorter repeats what came before.
+        starts = [min(first, max(count - step, 0)) for first in range(0, count, step)]
+        found = np.empty((len(q), count, *one.shape[2:]))
+        for first in starts:
+            block = slice(first, first + step)
+            drawn = np.asarray(kept(**{name: x[block] for name, x in points.items()}), np.float64)
+            found[:, block] = np.quantile(drawn, q, axis=0)
+        return found.reshape(len(q), *shape, *one.shape[2:])
 
     def params(self) -> dict[str, np.ndarray]:
         """Draws of every parameter by name, leading axis `draw`."""

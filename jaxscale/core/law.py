@@ -1,4 +1,4 @@
-"""What a law is: a parametric pytree that maps the inputs of one run to one predicted number."""
+"""What a law is: a parametric pytree that maps the inputs of one run to its prediction: a number, a curve, a vector."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -19,9 +19,12 @@ from jaxscale.core.shown import shown
 
 @dataclass(frozen=True)
 class Case:
-    """A published value: the law at `inputs` (of a published parameter set, or the default) gives `value`."""
+    """A published value: the law at `inputs` (of a published parameter set, or the default) gives `value`.
 
-    inputs: Mapping[str, float]
+    Inputs with axes are nested tuples; a curve has one step.
+    """
+
+    inputs: Mapping[str, Any]
     value: float
     rtol: float
     source: str

@@ -1,10 +1,11 @@
 """Quantities: what a number means and in which unit, written once as a type alias.
 
-An annotation such as `N: Params` gives a law's input its meaning, its unit and its shape (one run: a
-scalar). Laws compute in the units named here; `studies` converts tables to them.
+An annotation such as `N: Params` gives a law's input its meaning, its unit and its axes: of one run most are a
+number, a mixture has an axis of domains, a loss curve one of steps. Laws compute in the units named here; `studies`
+converts tables to them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, get_args, get_origin
 
 from jaxtyping import Array, Float, Int
@@ -21,7 +22,9 @@ class Quantity:
     for less says so in its own `domain`. Ranges are even in the logarithm, and in the number itself where
     `positive` is False. `nothing` admits zero beside them: the baseline of a quantity that is positive otherwise, such
     as no datastore. `size` is what a usual loss of this kind is: the priors of laws that predict it are stated for
-    losses of that size, and move with the size of the runs' own.
+    losses of that size, and move with the size of the runs' own. `axes` are the names of the axes that it has in one
+    run, read from the annotation: a loss and a curve of losses are the same kind of number. `example` is one entry of
+    a quantity that is no number, as nested tuples.
     """
 
     unit: str
@@ -31,6 +34,8 @@ class Quantity:
     typical: Range | None = None
     nothing: bool = False
     size: float | None = None
+    axes: tuple[str, ...] = field(default=(), compare=False)
+    example: Any = field(default=None, compare=False)
 
     @property
     def signed(self) -> bool:
@@ -88,6 +93,16 @@ BITS = Quantity("bits", "bits of one number", domain=(1.0, 32.0), typical=(2.0, 
 SECONDS = Quantity("s", "wall-clock time", domain=(1e-3, 1e9), typical=(1e3, 1e6))
 SCORE = Quantity("score", "a score between nothing and one", domain=(1e-6, 1.0))
 ERROR = Quantity("error", "generalisation error, in the task's own unit", size=0.3)
+MIXTURE = Quantity(
+    "shares", "shares of the domains in the training data; they sum to one", positive=False, domain=(0, 1)
+)
+SCHEDULE = Quantity(
+    "segments",
+    "learning-rate schedule by segments of steps, start, end and kind: see core.schedule",
+    positive=False,
+    domain=(1e-5, 1e-3),
+    example=((5e3, 0.0, 3e-4, 0), (1.5e5, 3e-4, 3e-4, 1), (5e4, 3e-4, 3e-5, 1)),  # warm-up, constant, a straight fall
+)
 GROUP = Quantity("index", "index of the data set", positive=False)
 
 Pure = Annotated[Float[Array, ""], PURE]
@@ -117,15 +132,21 @@ Bits = Annotated[Float[Array, ""], BITS]
 Seconds = Annotated[Float[Array, ""], SECONDS]
 Score = Annotated[Float[Array, ""], SCORE]
 Error = Annotated[Float[Array, ""], ERROR]
+Mixture = Annotated[Float[Array, "domain"], MIXTURE]
+Schedule = Annotated[Float[Array, "segment field"], SCHEDULE]
+CurveSteps = Annotated[Float[Array, "step"], STEPS]
+LossCurve = Annotated[Float[Array, "step"], NATS]
 Group = Annotated[Int[Array, ""], GROUP]
 
 
 def quantity_of(annotation: Any) -> Quantity:
-    """The `Quantity` inside an annotation. Raises `TypeError` where there is none."""
+    """The `Quantity` inside an annotation, with its axes. Raises `TypeError` where there is none."""
     if get_origin(annotation) is Annotated:
-        for extra in get_args(annotation)[1:]:
+        kind, *extras = get_args(annotation)
+        for extra in extras:
             if isinstance(extra, Quantity):
-                return extra
+                axes = tuple(getattr(kind, "dim_str", "").split())
+                return replace(extra, axes=axes) if axes else extra
     raise TypeError(
         f"expected an annotation with a unit such as q.Params, got {annotation!r}; "
         "annotate with an alias from jaxscale.core.quantities or Annotated[..., Quantity(...)]"

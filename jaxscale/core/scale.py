@@ -86,16 +86,19 @@ def scales(inputs: Mapping[str, Any], names: Sequence[str], xp: Any = np) -> Any
 def decades_beyond(runs: Runs, points: Mapping[str, np.ndarray]) -> np.ndarray:
     """Distance of points beyond the runs' ranges, in decades, of the input (or 6ND) that is furthest out."""
     used = np.asarray(runs.weight) > 0
-    known = {name: np.asarray(column, np.float64)[used] for name, column in runs.inputs.items()}
+    known = {name: np.asarray(column, np.float64)[used] for name, column in runs.columns.items()}
     asked = {name: np.asarray(points[name], np.float64) for name in known if name in points}
+    own = {name: runs.inputs[name].ndim - 1 for name in asked}  # axes of one point: of a curve all steps count
     if {"N", "D"} <= set(asked):
         known["6ND"] = training_flops(known["N"], known["D"])
         asked["6ND"] = training_flops(asked["N"], asked["D"])
-    furthest = np.zeros(next(iter(asked.values())).shape if asked else 0)
+    one = next(iter(asked), None)
+    furthest = np.zeros(asked[one].shape[: asked[one].ndim - own[one]] if one else 0)
     for name, values in asked.items():
         if np.min(known[name]) <= 0 or np.min(values) <= 0:
             continue  # a share or a sparsity of zero has no decades
         low, high = np.log10(known[name].min()), np.log10(known[name].max())
         outside = np.maximum(np.log10(values) - high, low - np.log10(values))
+        outside = outside.max(axis=tuple(range(furthest.ndim, outside.ndim)))
         furthest = np.maximum(furthest, outside)
     return furthest

@@ -6,10 +6,11 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import FLOP_PER_PARAM_TOKEN, training_flops
+from jaxscale.core.quantities import SCHEDULE
 from jaxscale.studies import units
 from jaxscale.studies.checks import checks
 from jaxscale.studies.options import Options
-from jaxscale.studies.sheet import Sheet
+from jaxscale.studies.sheet import Sheet, labels
 
 CANONICAL = {"N": "params", "D": "tokens", "C": "FLOP", "M": "tokens/param", "S": "steps"}
 SCALED = {"N": "M", "D": "B", "C": "EFLOP"}  # units that tables often keep these in
@@ -37,6 +38,10 @@ def canonical(
             other = next(s for s, n in names.items() if n == name)
             raise BadInput(f"column {name!r} is mapped to {other} and to {symbol}; map it once")
         names[symbol] = name
+        if unit == SCHEDULE.unit:
+            sheet.levels[symbol], index = labels(sheet, name, symbol)
+            columns[symbol], unit_of[symbol] = index.astype(np.float64), SCHEDULE.unit
+            continue
         read_one = _loss if symbol in ("loss", options.target) and symbol not in CANONICAL else _count
         columns[symbol], unit_of[symbol] = read_one(sheet, symbol, name, unit, options)
     for symbol, formula in derived.items():

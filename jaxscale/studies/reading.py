@@ -77,6 +77,7 @@ def _fields(table: OwnersTable, data: Any, mapping: Mapping[str, str], options: 
         "noise": convert.noise_of(sheet, options, mapping[options.target], unit_of[options.target]),
         "target": options.target,
         "groups": groups,
+        "levels": sheet.levels,
         "provenance": provenance,
         "remarks": tuple(sheet.remarks),
         "table": sheet.table,

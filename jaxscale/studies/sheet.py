@@ -27,6 +27,7 @@ class Sheet:
         self.remarks: list[str] = [*owner.remarks]
         self.exclusions = ""
         self.units = owner.units
+        self.levels: dict[str, tuple[str, ...]] = {}  # by symbol, the texts that its numbers stand for
         self.wanting: list[str] = []  # columns in use that have missing or infinite cells
         self._read: dict[str, Numerals] = {}
         if where is not None:

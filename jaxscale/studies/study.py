@@ -11,10 +11,12 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import Signature
 from jaxscale.core.quantities import Quantity
 from jaxscale.core.runs import Runs
+from jaxscale.core.schedule import schedules, segments_of
 from jaxscale.core.shown import sentence
 from jaxscale.studies import reading, units
 from jaxscale.studies.checks import checks
 from jaxscale.studies.convert import CANONICAL, SCALED
+from jaxscale.studies.curves import curves, mixture
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
 from jaxscale.studies.options import options_of
@@ -30,6 +32,7 @@ class Study:
     - `rows`: 1-based rows in the owner's table; `table`: the owner's columns at these rows.
     - `groups`, `group`: labels, and the index into them per row; `cluster`: the run a row belongs to.
     - `weight` (default 1), `noise` (known standard deviation of the target, 0 where unknown): shape (n,).
+    - `levels`: of a column of texts, such as schedules, the texts that its numbers count.
     - `provenance`: source, licence, sha256, n_convention, loss_unit, transformations, exclusions, ...
     - `remarks`: sentences that a reader must see.
     """
@@ -44,12 +47,13 @@ class Study:
     noise: np.ndarray
     target: str = "loss"
     groups: tuple[str, ...] = ()
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     table: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        for frozen in ("columns", "units", "provenance", "table"):
+        for frozen in ("columns", "units", "levels", "provenance", "table"):
             object.__setattr__(self, frozen, MappingProxyType(dict(getattr(self, frozen))))
         for array in (*self.columns.values(), self.rows, self.group, self.cluster, self.weight, self.noise):
             array.setflags(write=False)
@@ -113,13 +117,12 @@ class Study:
     def runs(self, wanted: Signature, dtype: Any = None) -> Runs:
         """The inputs and the target that a law's signature names, cast once to `dtype` (default: jax's float).
 
-        `M` is D/N where it is not a column. Raises `BadInput` on a missing input, one that was not mapped, or a wrong
-        unit.
+        `M` is D/N where it is not a column. Where the law predicts a curve, the rows of one run become its steps.
+        Raises `BadInput` on a missing input, one that was not mapped, or a wrong unit.
         """
         self._check_output(wanted.output)
-        inputs = {name: self._input(name, q) for name, q in wanted.inputs.items() if name != "group"}
-        return Runs.of(
-            inputs,
+        found = Runs.of(
+            {name: self._input(name, q) for name, q in wanted.inputs.items() if name != "group"},
             self.columns[self.target],
             weight=self.weight,
             group=self.group,
@@ -127,6 +130,7 @@ class Study:
             noise=self.noise,
             dtype=dtype,
         )
+        return curves(found, wanted, self.rows) if wanted.output.axes else found
 
     def _check_output(self, wanted: Quantity) -> None:
         # A law whose output is a pure number or an error is in the task's own unit, whatever that is.
@@ -145,6 +149,12 @@ class Study:
         )
 
     def _input(self, symbol: str, wanted: Quantity) -> np.ndarray:
+        parts = [name for name in self.columns if name.startswith(f"{symbol}.")]
+        if parts and wanted.axes:
+            return mixture(symbol, np.stack([self.columns[name] for name in parts], axis=1), self.rows)
+        if symbol in self.levels:
+            texts = self.levels[symbol]
+            return schedules([segments_of(text) for text in texts])[self.columns[symbol].astype(int)]
         if symbol in self.columns:
             values, unit = self.columns[symbol], self.units[symbol]
         elif symbol == "M" and wanted.unit == CANONICAL["M"] and {"N", "D"} <= set(self.columns):

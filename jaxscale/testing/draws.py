@@ -6,6 +6,8 @@ which needs no random key and covers every coordinate evenly.
 
 import dataclasses
 import functools
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import jax
@@ -13,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxscale.core import quantities as q
+from jaxscale.core import schedule
 from jaxscale.core.law import AbstractLaw, class_signature
 from jaxscale.core.parametric import Declared, declared, replace
 from jaxscale.core.quantities import Quantity, Range
@@ -23,8 +27,8 @@ _ZERO = 1 / 8  # the share of zeros of an input that may be nothing
 def law_and_inputs[L: AbstractLaw](law_class: type[L], n: int) -> tuple[L, dict[str, Array]]:
     """A law with a leading axis of n prior draws and n inputs to go with them, in jax's current float.
 
-    Raises `ValueError` where the prior of a vector parameter cannot be drawn inside its support, and
-    `NotImplementedError` on an input that is not a scalar.
+    A curve is drawn at one step. Raises `ValueError` where the prior of a vector parameter cannot be drawn inside its
+    support.
     """
     law, inputs = _drawn(law_class, n, jax.dtypes.canonicalize_dtype(float))
     return law, dict(inputs)
@@ -35,11 +39,17 @@ def _drawn(law_class: type[AbstractLaw], n: int, dtype: Any) -> tuple[Any, dict[
     default = law_class()
     estimated = [d for d in declared(default) if d.spec.estimated]
     sizes = [d.value.size for d in estimated]
-    u = points(n, sum(sizes) + len(class_signature(law_class).inputs))
+    wanted = class_signature(law_class).inputs
+    u = points(n, sum(sizes) + coordinates(default))
     columns = np.split(u, np.cumsum(sizes), axis=1)
     drawn = {d.name: _draw(d, c.reshape(n, *d.value.shape)) for d, c in zip(estimated, columns[:-1], strict=True)}
     laws = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (n, *leaf.shape)), default)
-    return replace(laws, drawn), _inputs(law_class, columns[-1], dtype)
+    inputs = inputs_at(default, columns[-1], {name: quantity.widest for name, quantity in wanted.items()})
+    whole = {name for name in wanted if "float32" not in get_args(law_class.__call__.__annotations__[name])[0].dtypes}
+    inputs = {name: np.zeros_like(x) if name in whole else x for name, x in inputs.items()}
+    return replace(laws, drawn), {
+        name: jnp.asarray(x, jnp.int32 if name in whole else dtype) for name, x in inputs.items()
+    }
 
 
 def points(n: int, dimension: int) -> np.ndarray:
@@ -66,21 +76,66 @@ def _draw(d: Declared, u: np.ndarray) -> Float[Array, "n ..."]:
     )
 
 
-def _inputs(law_class: type[AbstractLaw], u: np.ndarray, dtype: Any) -> dict[str, Array]:
-    inputs = {}
-    for column, (name, quantity) in enumerate(class_signature(law_class).inputs.items()):
-        kind: Any = get_args(law_class.__call__.__annotations__[name])[0]
-        if kind.dim_str:
-            raise NotImplementedError(
-                f"expected scalar inputs, got {name} of shape [{kind.dim_str}]; draws of vector inputs are not written"
-            )
-        if "float32" not in kind.dtypes:
-            inputs[name] = jnp.zeros(len(u), jnp.int32)
+def coordinates(law: AbstractLaw) -> int:
+    """How many numbers of the unit cube make one run's inputs."""
+    return sum(_coordinates(quantity, _lengths(law)) for quantity in class_signature(type(law)).inputs.values())
+
+
+def inputs_at(
+    law: AbstractLaw, u: Float[np.ndarray, "n c"], ranges: Mapping[str, Range]
+) -> dict[str, Float[np.ndarray, "n ..."]]:
+    """Inputs of n runs from points of the unit cube: in the law's `domain`, or else in `ranges`.
+
+    An axis is as long as that of the law's own parameters, or else one: a curve has one step.
+    """
+    found, lengths, start = {}, _lengths(law), 0
+    for name, quantity in class_signature(type(law)).inputs.items():
+        count, within = _coordinates(quantity, lengths), law.domain.get(name, ranges[name])
+        own = u[:, start : start + count]
+        start += count
+        if quantity in _SHAPED:
+            found[name] = _SHAPED[quantity](own, within)
         else:
-            inputs[name] = jnp.asarray(
-                spread(quantity, law_class.domain.get(name, quantity.widest), u[:, column]), dtype
+            found[name] = spread(quantity, within, own).reshape(len(u), *[lengths.get(a, 1) for a in quantity.axes])
+    return found
+
+
+def _lengths(law: AbstractLaw) -> dict[str, int]:
+    """Of the axes that the law's parameters have."""
+    return {a: n for d in declared(law) for a, n in zip(d.spec.quantity.axes, np.shape(d.value), strict=False)}
+
+
+def _coordinates(quantity: Quantity, lengths: Mapping[str, int]) -> int:
+    return _OWN.get(quantity) or math.prod(lengths.get(axis, 1) for axis in quantity.axes)
+
+
+def _mixture(u: np.ndarray, within: Range) -> np.ndarray:
+    """Even over the simplex: exponential numbers over their sum."""
+    parts = -np.log(u)
+    return parts / parts.sum(axis=1, keepdims=True)
+
+
+def _schedule(u: np.ndarray, within: Range) -> np.ndarray:
+    """Warm-up, a constant rate, and a fall of one of three kinds; the peak lies `within`."""
+    total = 10 ** (3.5 + 1.5 * u[:, 0])
+    peak, end = spread(q.LEARNING_RATE, within, u[:, 1]), 0.02 + 0.48 * u[:, 2]
+    falls = 0.1 + 0.8 * u[:, 3]
+    kind = (schedule.LINEAR, schedule.COSINE, schedule.EXPONENTIAL)
+    return schedule.schedules(
+        [
+            (
+                schedule.warmup(round(t / 20), top),
+                schedule.constant(round((1 - f) * t), top),
+                (round(f * t), top, e * top, kind[int(3 * k)]),
             )
-    return inputs
+            for t, top, e, f, k in zip(total, peak, end, falls, u[:, 4], strict=True)
+        ]
+    )
+
+
+# Quantities that are no numbers side by side, and how many coordinates one has where that is not its size.
+_SHAPED: dict[Quantity, Callable[[np.ndarray, Range], np.ndarray]] = {q.MIXTURE: _mixture, q.SCHEDULE: _schedule}
+_OWN = {q.SCHEDULE: 5}
 
 
 def spread(quantity: Quantity, within: Range, u: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from jaxscale.core.supports import Real
 from jaxscale.infer.fit.fit import Fit, fit
 from jaxscale.objectives.penalty import log_huber, raw_huber
 from jaxscale.testing.bijection import round_trip
-from jaxscale.testing.draws import points, spread
+from jaxscale.testing.draws import coordinates, inputs_at, points
 from jaxscale.testing.rounding import evaluated
 
 RUNS = 60
@@ -31,15 +31,9 @@ def realistic(law: AbstractLaw, n: int = RUNS) -> Runs:
 
 
 def _design(law: AbstractLaw, n: int) -> Runs:
-    inputs = signature(law).inputs
-    u = points(n, len(inputs))
-    return Runs.of(
-        {
-            name: spread(quantity, law.domain.get(name, quantity.usual), u[:, column])
-            for column, (name, quantity) in enumerate(inputs.items())
-        },
-        np.ones(n),
-    )
+    wanted = signature(law)
+    usual = {name: quantity.usual for name, quantity in wanted.inputs.items()}
+    return Runs.of(inputs_at(law, points(n, coordinates(law)), usual), np.ones((n, *[1] * len(wanted.output.axes))))
 
 
 def uncertainty(law: AbstractLaw, n: int = RUNS, noise: float = NOISE) -> dict[str, float]:

@@ -24,7 +24,8 @@ class Evaluated(NamedTuple):
 
 
 def value(law: AbstractLaw, inputs: dict[str, Array]) -> Float[Array, ""]:
-    return law(**inputs)
+    """One number; of a curve, which is drawn at one step, the only one."""
+    return jnp.reshape(law(**inputs), ())
 
 
 def evaluated(laws: Any, inputs: dict[str, Array]) -> Evaluated:

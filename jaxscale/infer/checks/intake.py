@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import AbstractLaw, signature
-from jaxscale.core.runs import Runs, Table, named_runs
+from jaxscale.core.runs import Runs, Table, check_axes, named_runs
 from jaxscale.infer.checks.exact import vanish
 from jaxscale.infer.checks.held import against, check_edges
 from jaxscale.infer.checks.misfit import misfit
@@ -20,25 +20,32 @@ from jaxscale.objectives.residual import LogResidual
 
 
 def as_runs(data: Runs | Table, law: AbstractLaw) -> Runs:
-    """The runs that `law` needs from a table, or the runs themselves.
+    """The runs that `law` needs from a table, or the runs themselves, flattened: a row per number that it predicts.
 
-    Raises `BadInput` where the groups are not those of a joint law, in its order.
+    Raises `BadInput` where the groups are not those of a joint law, in its order, or arrays have other axes than the
+    law's quantities.
     """
     labels = getattr(law, "groups", ())
     if isinstance(data, Runs):
         _indexed(data, labels)
-        return data
+        return flat(data, law)
     if labels and data.groups and tuple(labels) != tuple(data.groups):
         raise BadInput(
             f"groups: {type(law).__name__} has {', '.join(labels)}, and {data.name!r} {', '.join(data.groups)}; "
             "expected the same in the same order: make the law with groups=study.groups"
         )
-    return data.runs(signature(law))
+    return flat(data.runs(signature(law)), law)
 
 
-def rows_of(data: Runs | Table) -> np.ndarray | None:
-    """The owner's numbers of the runs, where there are any."""
-    return getattr(data, "rows", None)
+def flat(runs: Runs, law: AbstractLaw) -> Runs:
+    """One row for each number that `law` predicts. Raises `BadInput` on arrays of other axes than its quantities."""
+    check_axes(signature(law), runs)
+    return runs.flattened()
+
+
+def rows_of(data: Runs | Table, law: AbstractLaw) -> np.ndarray | None:
+    """The owner's numbers of the rows, where there are any; those of curves stand in another order."""
+    return None if signature(law).output.axes else getattr(data, "rows", None)
 
 
 def check_runs(
@@ -74,7 +81,8 @@ def remarks_on(
 
     `model` is the fitted one, of `free` parameters and others `held`; `predicted` (n,) is what it says of the runs.
     """
-    rows, law = rows_of(data), model.law
+    law = model.law
+    rows = rows_of(data, law)
     said = against(law, runs, held, rows)
     if vanish(runs, predicted) and not isinstance(model.objective, Likelihood):  # which has no optimum there
         said += (
@@ -111,10 +119,11 @@ def _indexed(runs: Runs, labels: tuple[str, ...]) -> None:
 def _usable(runs: Runs, rows: np.ndarray | None) -> None:
     """Studies are checked when read; runs made by hand are checked here."""
     for name, column in (*runs.inputs.items(), ("target", runs.target), ("weight", runs.weight)):
-        bad = np.flatnonzero(~np.isfinite(np.asarray(column)))
+        values = np.asarray(column)
+        bad = np.argwhere(~np.isfinite(values))
         if bad.size:
             raise BadInput(
-                f"runs: {name} must be finite, got {float(column[bad[0]])} in {named_runs(bad[:1], rows)}; "
+                f"runs: {name} must be finite, got {values[tuple(bad[0])]} in {named_runs(bad[:1, 0], rows)}; "
                 "leave that run out, or read the table with Study.read, which says more"
             )
     noise = np.asarray(runs.noise)

@@ -88,7 +88,7 @@ def misfit(runs: Runs, predicted: np.ndarray, free: int, *, losses: bool) -> Mis
     few = far <= _FEW * len(used)
     rest = residual[order[far:]] if few else residual
     if np.sqrt(np.mean(rest**2)) > max(_USUAL, usual):
-        inputs = {name: np.asarray(x, np.float64)[used] for name, x in runs.inputs.items()}
+        inputs = {name: np.asarray(x, np.float64)[used] for name, x in runs.columns.items()}
         positive = {name: x for name, x in inputs.items() if np.all(x > 0) and np.ptp(np.log(x)) > 0}
         group = np.asarray(runs.group)[used]
         kinds = mixed(positive, target, group, residual) if 1 <= len(positive) <= 3 else None

@@ -36,7 +36,7 @@ def _symbols(data: Table, law: AbstractLaw) -> Iterator[str]:
     left = [
         symbol
         for symbol, column in data.columns.items()
-        if symbol not in takes and symbol != data.target and np.ptp(column) > 0
+        if symbol.partition(".")[0] not in takes and symbol != data.target and np.ptp(column) > 0
     ]
     # D/N, and compute where it is 6ND, are what the law sees already.
     if {"N", "D"} <= set(takes):

@@ -20,6 +20,7 @@ from jaxscale.core.ranges import SEED, checked, many
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs
 from jaxscale.infer.checks.exact import passes_through
+from jaxscale.infer.checks.intake import flat
 from jaxscale.infer.search.identify import vanished
 from jaxscale.infer.search.problem import FitProblem
 from jaxscale.infer.search.search import Judged, gradient_tolerance, judged, search_inside
@@ -98,7 +99,7 @@ def estimate(
     Raises `BadInput` on arguments that do not belong together.
     """
     solver = as_solver(solver)
-    problem = FitProblem.of(split(model_of(law, objective, fixed, prior), fixed), runs.sheltered(), prior)
+    problem = FitProblem.of(split(model_of(law, objective, fixed, prior), fixed), flat(runs, law).sheltered(), prior)
     solid, names = jax.lax.stop_gradient(problem), problem.split.names()
     z = starts_inside(solid, starts, seed)
     found = search_inside(solid, problem.template.objective.stages(z.dtype), z, solver)

@@ -87,7 +87,7 @@ class Fit:
     @cached_property
     def runs(self) -> Runs:
         """The runs that were fitted, without padding."""
-        return jax.tree.map(lambda x: x[: self.count], self.problem.runs)
+        return self.problem.runs.take(slice(self.count // self.problem.runs.each))
 
     @property
     def params(self) -> dict[str, Array]:
@@ -171,7 +171,7 @@ def fit(
     law, objective = model.law, model.objective
     runs = as_runs(data, law)
     seen = jax.lax.stop_gradient(runs)  # for what is asked of their values
-    check_runs(jax.lax.stop_gradient(law), seen, objective, fixed, rows_of(data))
+    check_runs(jax.lax.stop_gradient(law), seen, objective, fixed, rows_of(data, law))
     count = runs.size
     problem = FitProblem.of(split(model, fixed), runs.padded(), prior)
     check_count(jax.lax.stop_gradient(problem))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxscale.core.ensemble import Ensemble, ensemble_doubts, quantile_table
+from jaxscale.core.ensemble import Ensemble, ensemble_doubts
 from jaxscale.core.evaluate import at_points
 from jaxscale.core.results import RESULTS
 from jaxscale.core.scale import decades_beyond
@@ -20,9 +20,9 @@ FAR = 1.0  # decades beyond the data from which a forecast carries a warning
 class Forecast:
     """Predictions at m points.
 
-    - `inputs`: by name, shape (m,).
-    - `point`: the fitted law's value, shape (m,).
-    - `quantiles`: of the ensemble, level -> (m,); None without an ensemble. They carry the parameters'
+    - `inputs`: by name, shape (m, *axes).
+    - `point`: the fitted law's value, shape (m, *axes).
+    - `quantiles`: of the ensemble, level -> (m, *axes); None without an ensemble. They carry the parameters'
       uncertainty only, not the noise of a run and not the doubt about the law's form.
     - `decades`: how far each point lies beyond the fitted runs, in powers of ten of the input that is
       furthest out (compute included where there are N and D); 0 inside.
@@ -58,8 +58,7 @@ def forecast(fit: Fit, inputs: Mapping[str, Any], ensemble: Ensemble | None = No
     kept = None if ensemble is None else ensemble.ok()
     quantiles = None
     if kept is not None:
-        table = quantile_table(np.asarray(kept(**points)), LEVELS)
-        quantiles = {level: np.asarray(values) for level, values in table.items()}
+        quantiles = {f"{level:g}": band for level, band in zip(LEVELS, kept.band(LEVELS, **points), strict=True)}
     return Forecast(
         inputs=points,
         point=at_points(fit.law, points),

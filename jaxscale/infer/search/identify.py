@@ -79,12 +79,13 @@ def _lines(problem: FitProblem) -> tuple[str, ...]:
     """Pairs of inputs that lie on one line in logarithms: a ray (slope 1, fixed ratio) or a frontier."""
     runs, used = problem.runs, np.asarray(problem.runs.weight) > 0
     quantities = signature(problem.template.law).inputs
-    named = [n for n in quantities if n in runs.inputs and quantities[n].positive]
-    names = [n for n in named if np.all(np.asarray(runs.inputs[n])[used] > 0)]  # zero is on no line in logarithms
+    columns = runs.columns
+    named = [n for n in quantities if n in columns and quantities[n].positive]
+    names = [n for n in named if np.all(np.asarray(columns[n])[used] > 0)]  # zero is on no line in logarithms
     found = []
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
-            x, y = (np.log(np.asarray(runs.inputs[n], np.float64)[used]) for n in (first, second))
+            x, y = (np.log(np.asarray(columns[n], np.float64)[used]) for n in (first, second))
             if np.ptp(x) < _LINE or np.ptp(y) < _LINE:
                 flat = first if np.ptp(x) < _LINE else second
                 found.append(f"Design: {flat} hardly varies; its exponent is not determined. Add runs at other {flat}.")

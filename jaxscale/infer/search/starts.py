@@ -21,6 +21,7 @@ _TAIL = 0.01  # starts cover the central 98 % of each prior
 _EACH = 64  # points from which each start is the best
 _BATCH = 64  # side by side
 _ROWS = 2048  # of a large study are enough to rank starts
+_RUNS = 16  # and fewer are too few, however long their curves
 
 
 def first_starts(problem: FitProblem, count: int, seed: int) -> Float[np.ndarray, "count+1 p"]:
@@ -110,11 +111,12 @@ def _unit_points(dimension: int, count: int, seed: int) -> np.ndarray:
 
 
 def _thinned(problem: FitProblem) -> FitProblem:
-    rows = problem.runs.size
-    if rows <= _ROWS:
+    each = problem.runs.each
+    count, most = problem.runs.size // each, max(_ROWS // each, _RUNS)
+    if count <= most:
         return problem
-    keep = np.linspace(0, rows - 1, _ROWS).round().astype(int)
-    return eqx.tree_at(lambda p: p.runs, problem, jax.tree.map(lambda x: x[keep], problem.runs))
+    keep = np.linspace(0, count - 1, most).round().astype(int)
+    return eqx.tree_at(lambda p: p.runs, problem, problem.runs.take(keep))
 
 
 class _Given(NamedTuple):

@@ -94,7 +94,7 @@ def setup(fit: Fit, study: Study | None) -> dict[str, Any]:
 def _columns(fit: Fit, study: Study | None) -> dict[str, np.ndarray]:
     """Inputs by symbol of the runs that count, with D/N and 6ND where they are not given."""
     used = np.asarray(fit.runs.weight) > 0
-    known: Mapping[str, Any] = dict(fit.runs.inputs)
+    known: Mapping[str, Any] = dict(fit.runs.columns)
     if study is not None:
         known = {**known, **{name: x for name, x in study.columns.items() if name != study.target}}
     found = {name: np.asarray(x, np.float64)[used] for name, x in known.items()}

@@ -107,7 +107,7 @@ def reach_sentence(fit: Fit) -> str:
     """How far the fitted runs reach, and what their loss was taken as where its unit was not stated."""
     used = np.asarray(fit.runs.weight) > 0
     quantities = signature(fit.law).inputs
-    ranges = {name: np.asarray(column, np.float64)[used] for name, column in fit.runs.inputs.items()}
+    ranges = {name: np.asarray(column, np.float64)[used] for name, column in fit.runs.columns.items()}
     parts = [
         f"{name} {span(column.min(), column.max(), quantities[name].unit if name in quantities else '')}"
         for name, column in ranges.items()

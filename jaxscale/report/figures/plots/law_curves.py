@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxscale.core.law import AbstractLaw, class_signature, from_published, without_value
+from jaxscale.core.parametric import declared
 from jaxscale.core.quantities import Quantity
 from jaxscale.report.figures.plots import style
 
@@ -19,12 +20,18 @@ _LEVELS = (0.1, 0.5, 0.9)  # shares of the range of the second input
 def law_curves(cls: type[AbstractLaw]) -> Figure:
     """The prediction along the first input, at three values of the second; the others stay in the middle.
 
-    A law of one input shows its published sets instead, the first five that give all its parameters.
+    A law of one number shows its published sets instead, the first five that give all its parameters. A law of curves
+    is shown along the steps, on the example of a schedule; a law of mixtures along the share of the first domain.
     """
     shape = class_signature(cls)
     ranges = {name: cls.domain.get(name, quantity.usual) for name, quantity in shape.inputs.items()}
-    along, *others = shape.inputs
-    middle = {name: _between(shape.inputs[name], ranges[name], np.array(0.5)) for name in shape.inputs}
+    along = next((name for name, quantity in shape.inputs.items() if quantity.axes == shape.output.axes != ()), None)
+    along = along or next(iter(shape.inputs))
+    others = [name for name, quantity in shape.inputs.items() if name != along and not quantity.axes]
+    middle = {
+        name: np.asarray(quantity.example) if quantity.example else _between(quantity, ranges[name], np.array(0.5))
+        for name, quantity in shape.inputs.items()
+    }
     x = _between(shape.inputs[along], ranges[along], np.linspace(0, 1, _POINTS))
     if others:
         levels = [
@@ -38,7 +45,9 @@ def law_curves(cls: type[AbstractLaw]) -> Figure:
     figure = style.figure(4.6, 3.1)
     ax = figure.subplots()
     for colour, (label, law, inputs) in zip(style.COLOURS, curves, strict=False):
-        ax.plot(x, _along(law, along, x, inputs), color=colour, linewidth=1.8, label=_plain(label))
+        ax.plot(
+            x, _along(law, along, x, inputs, shape.inputs[along].axes), color=colour, linewidth=1.8, label=_plain(label)
+        )
     if shape.inputs[along].positive:
         ax.set_xscale("log")
     if shape.output.positive:
@@ -55,8 +64,15 @@ def _between(quantity: Quantity, ends: tuple[float, float], u: np.ndarray) -> np
     return low * (high / low) ** u if quantity.positive else low + (high - low) * u
 
 
-def _along(law: AbstractLaw, name: str, x: np.ndarray, inputs: dict[str, np.ndarray]) -> np.ndarray:
+def _along(
+    law: AbstractLaw, name: str, x: np.ndarray, inputs: dict[str, np.ndarray], axes: tuple[str, ...]
+) -> np.ndarray:
     fixed = {key: jnp.asarray(value, float) for key, value in inputs.items() if key != name}
+    if axes == ("step",):
+        return np.asarray(law(**{name: jnp.asarray(x, float)}, **fixed))
+    if axes == ("domain",):
+        domains = next(len(d.value) for d in declared(law) if "domain" in d.spec.quantity.axes)
+        x = np.concatenate([x[:, None], np.repeat((1 - x[:, None]) / (domains - 1), domains - 1, axis=1)], axis=1)
     return np.asarray(jax.vmap(lambda at: law(**{name: at}, **fixed))(jnp.asarray(x, float)))
 
 

@@ -81,7 +81,7 @@ def legend(target: Any, **options: Any) -> None:
 def columns(fit: Fit) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Inputs by name, losses and groups of the runs with weight; N, D, C and M completed from each other."""
     used = np.asarray(fit.runs.weight) > 0
-    found = {name: np.asarray(x, np.float64)[used] for name, x in fit.runs.inputs.items()}
+    found = {name: np.asarray(x, np.float64)[used] for name, x in fit.runs.columns.items()}
     if {"C", "M"} <= set(found):
         found["N"] = np.sqrt(found["C"] / FLOP_PER_PARAM_TOKEN / found["M"])
         found["D"] = found["N"] * found["M"]
