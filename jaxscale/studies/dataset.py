@@ -31,6 +31,7 @@ class Dataset:
     - `mapping`, `where`, `group`, `run_id`, `n_convention`: how the tidy table becomes a `Study`; `where` leaves
       out rows that are no run (missing losses, step 0) and is always recorded.
     - `duplicates`: as in `Options`; "keep" where the source repeats rows and is read as it stands.
+    - `derived`: columns to add to the tidy table when it is read, from those in it.
     - `note`: what a reader must know before fitting; `downloaded_note`: what only the downloaded table lacks.
     """
 
@@ -50,6 +51,7 @@ class Dataset:
     run_id: Sequence[str] | None = None
     n_convention: str = "undeclared"
     duplicates: str = "once"
+    derived: Callable[[Table], Table] | None = None
     note: str = ""
     downloaded_note: str = ""
 

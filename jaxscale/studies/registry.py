@@ -46,7 +46,7 @@ def load(
     table, origin, digest = _table(data, data_dir, url, cache)
     stated = options.pop("provenance", {})
     study = Study.read(
-        dict(table),
+        {**table, **(data.derived(table) if data.derived else {})},
         {**data.mapping, **(mapping or {})},
         **{
             "name": slug,

@@ -20,6 +20,8 @@ def test_check(check: Check, law_class: type[AbstractLaw]) -> None:
 def test_every_input_is_read_from_a_table_in_its_own_unit(law_class: type[AbstractLaw]) -> None:
     """Plain, and in thousands; and the baseline of nothing where the law has one. Oracle: the numbers put in."""
     wanted = class_signature(law_class)
+    if any(q.axes for q in wanted.inputs.values()):
+        pytest.skip("quantities with axes are read from several rows or columns: tests/studies/test_curves.py")
     numbers = {name: np.array(law_class.domain.get(name, q.usual)) for name, q in wanted.inputs.items()}
     nothing = [name for name, q in wanted.inputs.items() if q.nothing]
     for name in nothing:

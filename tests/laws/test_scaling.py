@@ -13,6 +13,7 @@ from jaxscale.core.runs import Runs
 from jaxscale.laws import catalogue
 from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.laws.loss.kaplan2020 import KaplanN
+from jaxscale.testing.draws import coordinates, inputs_at
 
 # Every pool's error is a power of one constant that differs with how long it lasts: no other constant scales them all.
 OPEN = {"DataFiltering"}
@@ -21,12 +22,10 @@ LOSSES = {name: cls for name, cls in catalogue().items() if class_signature(cls)
 
 @pytest.mark.parametrize("law_class", LOSSES.values(), ids=LOSSES.keys())
 def test_law_of_losses_c_times_as_large(law_class: type[AbstractLaw], eps: float) -> None:
-    law, rng, inputs = law_class(), np.random.default_rng(0), {}
-    for name, quantity in class_signature(law_class).inputs.items():
-        low, high = law.domain.get(name, quantity.usual)
-        u = rng.uniform(0.2, 0.8, 8)
-        inputs[name] = low * (high / low) ** u if quantity.positive else low + (high - low) * u
-    runs = Runs.of(inputs, np.ones(8))
+    law, wanted = law_class(), class_signature(law_class)
+    u = np.random.default_rng(0).uniform(0.2, 0.8, (8, coordinates(law)))
+    inputs = inputs_at(law, u, {name: quantity.usual for name, quantity in wanted.inputs.items()})
+    runs = Runs.of(inputs, np.ones((8, *[1] * len(wanted.output.axes))))
     for c in (0.4, 3.0):
         got = predict(scaled(law, jnp.asarray(c)), runs)
         # Powers round by a few dozen e-folds of their base.

@@ -15,7 +15,31 @@ def tidy(tables: Sequence[Table]) -> Table:
         return np.full(len(raw["step"]), value, dtype=object if isinstance(value, str) else np.float64)
 
     labels = {"model_size": same("100M"), "params_nominal": same(1e8), "schedule": same("cosine_24000")}
-    return {**labels, "split": same("train"), **renamed(raw, {"step": "step", "lr": "lr", "loss": "loss"})}
+    return {
+        **labels,
+        "split": same("train"),
+        **renamed(raw, {"step": "step", "lr": "lr", "loss": "loss"}),
+    }
+
+
+# Warm-up of 2,160 steps to 3e-4 in all, and the floor of a cosine is a tenth; see the source's README.
+_SCHEDULES = {
+    "constant_24000": "constant 21840 3e-4",
+    "constant_72000": "constant 69840 3e-4",
+    "cosine_24000": "cosine 21840 3e-4 3e-5",
+    "cosine_72000": "cosine 69840 3e-4 3e-5",
+    "wsd_20000_24000": "constant 17840 3e-4; exponential 4000 3e-4 3e-5",
+    "wsdld_20000_24000": "constant 17840 3e-4; linear 4000 3e-4 3e-5",
+    "wsdcon_3": "constant 5840 3e-4; constant 8000 3e-5",
+    "wsdcon_9": "constant 5840 3e-4; constant 8000 9e-5",
+    "wsdcon_18": "constant 5840 3e-4; constant 8000 18e-5",
+}
+
+
+def derived(table: Table) -> Table:
+    """Each row's schedule by its segments, as `segments_of` reads them."""
+    texts = [f"warmup 2160 3e-4; {_SCHEDULES[str(label)]}" for label in table["schedule"]]
+    return {"segments": np.array(texts, dtype=object)}
 
 
 DATASET = Dataset(
@@ -35,7 +59,14 @@ DATASET = Dataset(
         ),
     ),
     tidy=tidy,
-    mapping={"N": "params_nominal[params]", "S": "step[steps]", "lr": "lr", "loss": "loss[nats]"},
+    mapping={
+        "N": "params_nominal[params]",
+        "S": "step[steps]",
+        "lr": "lr",
+        "schedule": "segments[segments]",
+        "loss": "loss[nats]",
+    },
+    derived=derived,
     run_id=("model_size", "schedule"),
     note="rows are points of curves: the rows of one run are correlated; N is nominal",
     downloaded_note="only 1 of the 27 curves (171 of 6265 rows) is recorded for download; "
