@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxscale.core.errors import BadInput
@@ -99,6 +100,15 @@ def class_signature(cls: type[AbstractLaw]) -> Signature:
     call = inspect.signature(cls.__call__)
     inputs = {name: quantity_of(p.annotation) for name, p in call.parameters.items() if name != "self"}
     return Signature(inputs, quantity_of(call.return_annotation))
+
+
+def axis_lengths(law: AbstractLaw) -> dict[str, int]:
+    """How long the axes are that parameters of `law` have: of domains, as many as it has coefficients."""
+    found = {}
+    for d in declared(law):
+        axes = d.spec.quantity.axes
+        found |= dict(zip(axes, np.shape(d.value)[-len(axes) :] if axes else (), strict=True))
+    return found
 
 
 def from_published[L: AbstractLaw](cls: type[L], name: str, **given: float | tuple[float, ...]) -> L:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxscale.core.errors import BadInput
-from jaxscale.core.law import Signature
+from jaxscale.core.law import AbstractLaw, Signature, axis_lengths, signature
 from jaxscale.core.numerics.namespace import namespace
 
 NAMED = 8  # runs that a sentence names
@@ -224,12 +224,12 @@ def named_runs(runs: Sequence[int] | np.ndarray, rows: Sequence[int] | np.ndarra
     return f"{word} {shown}{more}{' (counted from 0)' if rows is None else ''}"
 
 
-def check_axes(wanted: Signature, runs: Runs) -> None:
-    """Raises `BadInput` where inputs or target have other axes than a law's signature says, or lengths that differ.
+def check_axes(law: AbstractLaw, runs: Runs) -> None:
+    """Raises `BadInput` where inputs or target have other axes than `law` says, or lengths that differ.
 
     A target may be flattened where the inputs say how long its axes are.
     """
-    length: dict[str, int] = {}
+    wanted, length = signature(law), axis_lengths(law)
     inputs = [(name, q.axes, runs.inputs[name].shape) for name, q in wanted.inputs.items() if name in runs.inputs]
     for name, own, shape in (*inputs, ("target", wanted.output.axes, runs.target.shape)):
         axes = ("runs", *own)
@@ -240,6 +240,6 @@ def check_axes(wanted: Signature, runs: Runs) -> None:
             continue
         told = ", ".join(f"{axis} ({length[axis]})" if axis in length else axis for axis in axes)
         raise BadInput(
-            f"runs: expected {name} with the axes {told}, got an array of shape {shape}; give one entry per run, and "
-            "curves filled up to one length by numbers of weight zero"
+            f"runs: expected {name} with the axes {told}, got an array of shape {shape}; give one entry per run, "
+            f"curves filled up to one length by numbers of weight zero, and {type(law).__name__} as long parameters"
         )

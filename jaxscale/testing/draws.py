@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from jaxscale.core import quantities as q
 from jaxscale.core import schedule
-from jaxscale.core.law import AbstractLaw, class_signature
+from jaxscale.core.law import AbstractLaw, axis_lengths, class_signature
 from jaxscale.core.parametric import Declared, declared, replace
 from jaxscale.core.quantities import Quantity, Range
 
@@ -78,7 +78,7 @@ def _draw(d: Declared, u: np.ndarray) -> Float[Array, "n ..."]:
 
 def coordinates(law: AbstractLaw) -> int:
     """How many numbers of the unit cube make one run's inputs."""
-    return sum(_coordinates(quantity, _lengths(law)) for quantity in class_signature(type(law)).inputs.values())
+    return sum(_coordinates(quantity, axis_lengths(law)) for quantity in class_signature(type(law)).inputs.values())
 
 
 def inputs_at(
@@ -88,7 +88,7 @@ def inputs_at(
 
     An axis is as long as that of the law's own parameters, or else one: a curve has one step.
     """
-    found, lengths, start = {}, _lengths(law), 0
+    found, lengths, start = {}, axis_lengths(law), 0
     for name, quantity in class_signature(type(law)).inputs.items():
         count, within = _coordinates(quantity, lengths), law.domain.get(name, ranges[name])
         own = u[:, start : start + count]
@@ -98,11 +98,6 @@ def inputs_at(
         else:
             found[name] = spread(quantity, within, own).reshape(len(u), *[lengths.get(a, 1) for a in quantity.axes])
     return found
-
-
-def _lengths(law: AbstractLaw) -> dict[str, int]:
-    """Of the axes that the law's parameters have."""
-    return {a: n for d in declared(law) for a, n in zip(d.spec.quantity.axes, np.shape(d.value), strict=False)}
 
 
 def _coordinates(quantity: Quantity, lengths: Mapping[str, int]) -> int:

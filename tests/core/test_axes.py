@@ -89,9 +89,9 @@ def test_runs_left_out_take_the_inputs_of_one_that_counts() -> None:
 )
 def test_other_axes_are_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        check_axes(signature(Curve()), runs(**changes))
+        check_axes(Curve(), runs(**changes))
 
 
 def test_right_axes_and_flattened_ones_pass() -> None:
-    check_axes(signature(Curve()), runs())
-    check_axes(signature(Curve()), runs().flattened())
+    check_axes(Curve(), runs())
+    check_axes(Curve(), runs().flattened())

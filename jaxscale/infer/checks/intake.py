@@ -39,7 +39,7 @@ def as_runs(data: Runs | Table, law: AbstractLaw) -> Runs:
 
 def flat(runs: Runs, law: AbstractLaw) -> Runs:
     """One row for each number that `law` predicts. Raises `BadInput` on arrays of other axes than its quantities."""
-    check_axes(signature(law), runs)
+    check_axes(law, runs)
     return runs.flattened()
 
 

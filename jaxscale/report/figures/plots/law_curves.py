@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxscale.core.law import AbstractLaw, class_signature, from_published, without_value
-from jaxscale.core.parametric import declared
+from jaxscale.core.law import AbstractLaw, axis_lengths, class_signature, from_published, without_value
 from jaxscale.core.quantities import Quantity
 from jaxscale.report.figures.plots import style
 
@@ -71,7 +70,7 @@ def _along(
     if axes == ("step",):
         return np.asarray(law(**{name: jnp.asarray(x, float)}, **fixed))
     if axes == ("domain",):
-        domains = next(len(d.value) for d in declared(law) if "domain" in d.spec.quantity.axes)
+        domains = axis_lengths(law)["domain"]
         x = np.concatenate([x[:, None], np.repeat((1 - x[:, None]) / (domains - 1), domains - 1, axis=1)], axis=1)
     return np.asarray(jax.vmap(lambda at: law(**{name: at}, **fixed))(jnp.asarray(x, float)))
 

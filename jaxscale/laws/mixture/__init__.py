@@ -1,0 +1,1 @@
+"""What a mixture of training domains does to the loss."""
