@@ -100,6 +100,15 @@ class Runs(eqx.Module):
             noise=self.noise.reshape(-1),
         )
 
+    def by_run(self) -> Self:
+        """The inverse of `flattened`, for an output of one axis."""
+        each = self.each
+        if each == 1:
+            return self
+        target, weight, noise = (x.reshape(-1, each) for x in (self.target, self.weight, self.noise))
+        group, cluster = self.group[::each], self.cluster[::each]
+        return dataclasses.replace(self, target=target, weight=weight, group=group, cluster=cluster, noise=noise)
+
     @property
     def columns(self) -> dict[str, Float[Array, " rows"]]:
         """Inputs that are one number in every row, as columns of the rows: not a mixture, not a schedule."""
@@ -182,6 +191,15 @@ class Table(Protocol):
 
     @property
     def name(self) -> str: ...
+    def by_run(self) -> Self:
+        """The inverse of `flattened`, for an output of one axis."""
+        each = self.each
+        if each == 1:
+            return self
+        target, weight, noise = (x.reshape(-1, each) for x in (self.target, self.weight, self.noise))
+        group, cluster = self.group[::each], self.cluster[::each]
+        return dataclasses.replace(self, target=target, weight=weight, group=group, cluster=cluster, noise=noise)
+
     @property
     def columns(self) -> Mapping[str, np.ndarray]:
         """What is known of every run, by symbol, shape (n,) each; `columns[target]` is what a law predicts."""

@@ -47,7 +47,7 @@ _COLUMNS = {
 }
 _RESERVED = frozenset((*_COLUMNS, "predicted", "run", "draw", "chain", "value", "code", "label", "structure"))
 _RESERVED |= {"coordinate", "other", "hessian", "alternative", "alternatives", "remark", "remarks", "table_remarks"}
-_RESERVED |= {"restart", "restarts"}
+_RESERVED |= {"restart", "restarts", "step", "segment", "field", "domain"}
 
 
 def _free_name(symbol: str, taken: Iterable[str]) -> str:
@@ -116,36 +116,39 @@ def _once(found: dict[str, Any], count: int) -> dict[str, Any]:
 
 def runs_group(runs: Runs, law: Any, groups: tuple[str, ...]) -> xr.Dataset:
     """Inputs, target and the rest by run; `predicted` is the fitted law's value."""
-    wanted = signature(law)
+    wanted, runs = signature(law), runs.by_run()
+    axes = ("run", *wanted.output.axes)[: runs.target.ndim]
     found = {}
     for name, doc in _COLUMNS.items():
         units = wanted.output.unit if name in ("target", "noise") else ""
-        found[name] = xr.Variable("run", np.asarray(getattr(runs, name)), {"units": units, "doc": doc})
+        values = np.asarray(getattr(runs, name))
+        found[name] = xr.Variable(axes[: values.ndim], values, {"units": units, "doc": doc})
     for symbol, column in runs.inputs.items():
         quantity = wanted.inputs.get(symbol)
         about = {"units": quantity.unit, "doc": quantity.doc} if quantity else {"units": "", "doc": "not used"}
-        found[_free_name(symbol, found)] = xr.Variable("run", np.asarray(column), {"symbol": symbol, **about})
+        own = ("run", *(quantity.axes if quantity else ()))
+        found[_free_name(symbol, found)] = xr.Variable(own, np.asarray(column), {"symbol": symbol, **about})
     state = hashlib.sha256()
     for name in sorted(found):
         state.update(name.encode() + found[name].values.tobytes())
     about = {"units": wanted.output.unit, "doc": "the fitted law at each run"}
-    found["predicted"] = xr.Variable("run", np.asarray(predict(law, runs)), about)
+    found["predicted"] = xr.Variable(axes, np.asarray(predict(law, runs)), about)
     if groups:
         found["label"] = _texts(groups, "label")
     return xr.Dataset(found, attrs={"data_sha256": state.hexdigest()})
 
 
 def read_runs(group: xr.Dataset) -> Runs:
-    """The inverse of `runs_group`."""
+    """The inverse of `runs_group`, flattened."""
     named = [(str(v.attrs["symbol"]), v) for v in group.data_vars.values() if "symbol" in v.attrs]
     inputs = _once(dict(named), len(named))
     columns = {name: jnp.asarray(local(_need(group, name).values)) for name in _COLUMNS}
-    return Runs(inputs={name: jnp.asarray(local(v.values)) for name, v in inputs.items()}, **columns)
+    return Runs(inputs={name: jnp.asarray(local(v.values)) for name, v in inputs.items()}, **columns).flattened()
 
 
 def check_predictions(group: xr.Dataset, again: xr.Dataset, law: str, writer: str) -> None:
     """Raise `BadInput` where the law no longer gives the values it gave when the fit was saved."""
-    stored, now = _need(group, "predicted").values, again["predicted"].values
+    stored, now = (x.values.reshape(-1) for x in (_need(group, "predicted"), again["predicted"]))
     # Half of the digits: compilers and devices differ in the last few, a changed formula in the first ones.
     rtol = float(np.sqrt(max(np.finfo(stored.dtype).eps, np.finfo(now.dtype).eps)))
     off = ~np.isclose(now, stored, rtol=rtol, atol=0, equal_nan=True)
