@@ -348,12 +348,18 @@ def _points(
     from jaxscale.core.groups import label
     from jaxscale.core.law import signature
     from jaxscale.studies.convert import canonical
+    from jaxscale.studies.curves import shaped
     from jaxscale.studies.sheet import Sheet
 
     sheet = Sheet(table, options.where)
     wanted = signature(fit.law).inputs
     columns, _, _ = canonical(sheet, sheet.in_units(mapping), options)
-    found: dict[str, Any] = {name: column for name, column in columns.items() if name in wanted}
+    found: dict[str, Any] = {}
+    for name in wanted:
+        # What a row has of a curve is one step of it.
+        column = None if name == "group" else shaped(name, columns, sheet.levels, sheet.rows)
+        if column is not None:
+            found[name] = column[:, None] if wanted[name].axes == ("step",) else column
     if "group" in wanted:
         if group is None:
             raise BadInput("--group: expected the column of --file that holds the group's label, got none; name it")

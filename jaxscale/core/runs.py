@@ -191,15 +191,6 @@ class Table(Protocol):
 
     @property
     def name(self) -> str: ...
-    def by_run(self) -> Self:
-        """The inverse of `flattened`, for an output of one axis."""
-        each = self.each
-        if each == 1:
-            return self
-        target, weight, noise = (x.reshape(-1, each) for x in (self.target, self.weight, self.noise))
-        group, cluster = self.group[::each], self.cluster[::each]
-        return dataclasses.replace(self, target=target, weight=weight, group=group, cluster=cluster, noise=noise)
-
     @property
     def columns(self) -> Mapping[str, np.ndarray]:
         """What is known of every run, by symbol, shape (n,) each; `columns[target]` is what a law predicts."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from jaxscale.core.errors import BadInput
 
@@ -87,6 +87,20 @@ def segments_of(text: str) -> tuple[Segment, ...]:
             ) from None
     schedule(*found)
     return tuple(found)
+
+
+def text_of(array: Float[ArrayLike, "segment field"]) -> str:
+    """The inverse of `segments_of`; empty segments are left out."""
+    names = ("warmup", "linear", "cosine", "exponential")
+    parts = []
+    for steps, start, end, kind in np.asarray(array, np.float64):
+        if kind == WARMUP:
+            parts.append((steps, f"warmup {steps:.10g} {end:.6g}" + (f" {start:.6g}" if start else "")))
+        elif start == end:
+            parts.append((steps, f"constant {steps:.10g} {end:.6g}"))
+        else:
+            parts.append((steps, f"{names[int(kind)]} {steps:.10g} {start:.6g} {end:.6g}"))
+    return "; ".join(part for steps, part in parts if steps > 0)
 
 
 class Progress(NamedTuple):

@@ -1,10 +1,13 @@
 """Quantities with axes from a table of plain columns: curves from rows of a run, mixtures from columns of shares."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import Signature
 from jaxscale.core.runs import Runs
+from jaxscale.core.schedule import schedules, segments_of
 
 _WHOLE = 0.05  # by which shares, as they are rounded in tables, may miss one
 
@@ -45,7 +48,22 @@ def curves(found: Runs, wanted: Signature, rows: np.ndarray) -> Runs:
     )
 
 
-def mixture(symbol: str, shares: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def shaped(
+    symbol: str, columns: Mapping[str, np.ndarray], levels: Mapping[str, tuple[str, ...]], rows: np.ndarray
+) -> np.ndarray | None:
+    """What a table has by a symbol, shape (rows, *axes): numbers, schedules from texts, a mixture from its columns.
+
+    None where it has nothing. Raises `BadInput` on texts that are no schedules, and on shares that are no parts of one.
+    """
+    parts = [name for name in columns if name.startswith(f"{symbol}.")]
+    if parts:
+        return _mixture(symbol, np.stack([columns[name] for name in parts], axis=1), rows)
+    if symbol in levels:
+        return schedules([segments_of(text) for text in levels[symbol]])[columns[symbol].astype(int)]
+    return columns.get(symbol)
+
+
+def _mixture(symbol: str, shares: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Shares of the domains, shape (rows, domains), as they stand. Raises `BadInput` where they are no parts of one."""
     total = shares.sum(axis=1)
     bad = np.flatnonzero(np.any(shares < 0, axis=1) | (np.abs(total - 1) > _WHOLE))

@@ -11,12 +11,11 @@ from jaxscale.core.errors import BadInput
 from jaxscale.core.law import Signature
 from jaxscale.core.quantities import Quantity
 from jaxscale.core.runs import Runs
-from jaxscale.core.schedule import schedules, segments_of
 from jaxscale.core.shown import sentence
 from jaxscale.studies import reading, units
 from jaxscale.studies.checks import checks
 from jaxscale.studies.convert import CANONICAL, SCALED
-from jaxscale.studies.curves import curves, mixture
+from jaxscale.studies.curves import curves, shaped
 from jaxscale.studies.exclusions import Exclusion
 from jaxscale.studies.expressions import mask_of
 from jaxscale.studies.options import options_of
@@ -149,12 +148,10 @@ class Study:
         )
 
     def _input(self, symbol: str, wanted: Quantity) -> np.ndarray:
-        parts = [name for name in self.columns if name.startswith(f"{symbol}.")]
-        if parts and wanted.axes:
-            return mixture(symbol, np.stack([self.columns[name] for name in parts], axis=1), self.rows)
-        if symbol in self.levels:
-            texts = self.levels[symbol]
-            return schedules([segments_of(text) for text in texts])[self.columns[symbol].astype(int)]
+        if (wanted.axes and symbol not in self.columns) or symbol in self.levels:
+            found = shaped(symbol, self.columns, self.levels, self.rows)
+            if found is not None:
+                return found
         if symbol in self.columns:
             values, unit = self.columns[symbol], self.units[symbol]
         elif symbol == "M" and wanted.unit == CANONICAL["M"] and {"N", "D"} <= set(self.columns):

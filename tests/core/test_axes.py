@@ -47,6 +47,8 @@ def test_flattened_runs_have_a_row_for_every_number() -> None:
     flat = runs(noise=[0.1, 0.2, 0.3]).flattened()
     assert (flat.size, flat.each) == (24, 8)
     assert flat.flattened() is flat
+    np.testing.assert_array_equal(flat.by_run().weight, WEIGHT)
+    np.testing.assert_array_equal(flat.by_run().group, [0, 1, 1])
     np.testing.assert_array_equal(flat.weight, WEIGHT.reshape(-1))
     np.testing.assert_array_equal(flat.cluster, np.repeat([0, 1, 2], 8))
     np.testing.assert_array_equal(flat.group, np.repeat([0, 1, 1], 8))

@@ -16,6 +16,7 @@ from jaxscale.core.schedule import (
     schedule,
     schedules,
     segments_of,
+    text_of,
     warmup,
 )
 
@@ -80,6 +81,7 @@ def test_derivatives_by_a_schedule_are_finite_differences() -> None:
 def test_segments_are_read_from_text() -> None:
     text = "warmup 20 4e-3; constant 50 4e-3; linear 40 4e-3 1e-3; cosine 70 2e-3 3e-4; exponential 60 3e-4 1e-5"
     assert segments_of(text) == SEGMENTS
+    assert segments_of(text_of(schedule(*SEGMENTS, length=8))) == SEGMENTS
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`forecast`: what the law says about runs that were not made, how sure it is, and how far out they lie."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,19 @@ class Forecast:
     decades: np.ndarray
     failed: int
     doubts: tuple[str, ...] = ()
+
+    def flattened(self) -> "Forecast":
+        """One point for every number that is predicted: of a curve, one per step."""
+        if self.point.ndim == self.decades.ndim:
+            return self
+        each = self.point.size // self.decades.size
+        inputs = {
+            name: x.reshape(-1) if x.shape == self.point.shape else np.repeat(x, each, axis=0)
+            for name, x in self.inputs.items()
+        }
+        quantiles = None if self.quantiles is None else {q: x.reshape(-1) for q, x in self.quantiles.items()}
+        point, decades = self.point.reshape(-1), np.repeat(self.decades, each)
+        return replace(self, inputs=inputs, point=point, quantiles=quantiles, decades=decades)
 
     def remarks(self) -> tuple[str, ...]:
         """Warnings, as sentences."""

@@ -90,7 +90,7 @@ def _sections(
         "solver": card_optimum.solver(fit),
         "search": card_optimum.search(fit),
         "parameters": card_law.parameters(fit),
-        "fit": card_optimum.residuals(fit, runs["predicted"].values, study),
+        "fit": card_optimum.residuals(fit, runs["predicted"].values.reshape(-1), study),
         "uncertainty": None if ensemble is None else card_optimum.uncertainty(fit, ensemble),
         "holdout": None,
         "choice": None,

@@ -11,6 +11,7 @@ from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.resample.schemes import scheme_from_name
 from jaxscale.infer.search.starts import start_rule
 from jaxscale.infer.search.units import units as resampled
+from jaxscale.report.card.runs import paired
 from jaxscale.report.views.record import ensemble_record
 from jaxscale.solve.certificate import SAME
 from jaxscale.solve.solvers import settings_of
@@ -77,7 +78,7 @@ def residuals(fit: Fit, predicted: np.ndarray, study: Study | None) -> dict[str,
     left = np.asarray(residual(jnp.asarray(predicted), fit.runs), np.float64)
     used = np.asarray(fit.runs.weight) > 0
     size = np.where(used, np.abs(left), -1.0)
-    worst = int(np.argmax(size))
+    worst, study = int(np.argmax(size)), paired(fit, study)
     return {
         "space": residual.name,
         "mean_absolute": float(np.mean(size[used])),

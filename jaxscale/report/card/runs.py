@@ -8,6 +8,7 @@ import numpy as np
 from jaxscale.core.errors import BadInput
 from jaxscale.core.flops import training_flops
 from jaxscale.core.law import signature
+from jaxscale.infer.checks.intake import as_runs
 from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.search.units import units as resampled
 from jaxscale.report.views.record import is_simulated
@@ -38,8 +39,8 @@ _SHOWN = 8  # values of a column of text that are listed
 
 def check_fitted(study: Study, fit: Fit) -> None:
     """Raise `BadInput` unless the runs of `fit` are those of `study`."""
-    target, fitted = np.asarray(study.columns[study.target]), np.asarray(fit.runs.target)
-    if len(study) != fit.count or not np.array_equal(target.astype(fitted.dtype), fitted):
+    target, fitted = np.asarray(as_runs(study, fit.law).target), np.asarray(fit.runs.target)
+    if not np.array_equal(target.astype(fitted.dtype), fitted):
         raise BadInput(
             f"card: expected the study that was fitted, of {fit.count} runs, got {study.name!r} of {len(study)} with "
             "other losses; give the one that was given to `fit`, filters included"
@@ -91,9 +92,14 @@ def setup(fit: Fit, study: Study | None) -> dict[str, Any]:
     }
 
 
+def paired(fit: Fit, study: Study | None) -> Study | None:
+    """The study where its rows stand as those of the fit do; None of curves, whose rows stand run by run."""
+    return None if signature(fit.law).output.axes else study
+
+
 def _columns(fit: Fit, study: Study | None) -> dict[str, np.ndarray]:
     """Inputs by symbol of the runs that count, with D/N and 6ND where they are not given."""
-    used = np.asarray(fit.runs.weight) > 0
+    used, study = np.asarray(fit.runs.weight) > 0, paired(fit, study)
     known: Mapping[str, Any] = dict(fit.runs.columns)
     if study is not None:
         known = {**known, **{name: x for name, x in study.columns.items() if name != study.target}}

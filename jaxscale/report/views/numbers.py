@@ -2,6 +2,10 @@
 
 import math
 
+import numpy as np
+
+from jaxscale.core.schedule import text_of
+
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -25,6 +29,11 @@ def quantity(value: float, unit: str) -> str:
     if unit in ("params", "tokens", "steps", "samples"):
         return count(value)
     return flops(value) if unit == "FLOP" else f"{value:.4g}"
+
+
+def entry(array: np.ndarray) -> str:
+    """One entry of a quantity with axes: a schedule by its segments, shares side by side."""
+    return text_of(array) if np.ndim(array) == 2 else " ".join(f"{share:.4g}" for share in array)
 
 
 def estimate(value: float) -> str:

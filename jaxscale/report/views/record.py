@@ -18,6 +18,7 @@ from jaxscale.infer.forecast.forecast import Forecast
 from jaxscale.infer.search.units import independent
 from jaxscale.laws import formula, question
 from jaxscale.plan.plan_run import Planned
+from jaxscale.report.views.numbers import entry
 
 SIMULATED = "simulated"
 
@@ -142,7 +143,7 @@ def plan_record(planned: Planned, fit: Fit) -> dict[str, Any]:
 
 def forecast_record(found: Forecast, fit: Fit) -> dict[str, Any]:
     """`points`: one dict per point with its inputs, `loss`, `quantiles`, `decades_beyond`."""
-    points = []
+    points, found = [], found.flattened()
     for i in range(len(found.point)):
         inputs = {name: _label(fit, name, column[i]) for name, column in found.inputs.items()}
         levels = None if found.quantiles is None else {q: float(x[i]) for q, x in found.quantiles.items()}
@@ -167,7 +168,7 @@ def forecast_record(found: Forecast, fit: Fit) -> dict[str, Any]:
 
 def _label(fit: Fit, name: str, value: Any) -> Any:
     if name != "group":
-        return float(value)
+        return entry(value) if np.ndim(value) else float(value)
     return fit.groups[int(value)] if fit.groups else int(value)
 
 

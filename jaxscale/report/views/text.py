@@ -21,7 +21,7 @@ from jaxscale.infer.forecast.forecast import Forecast
 from jaxscale.infer.search.units import independent
 from jaxscale.laws import question
 from jaxscale.plan.plan_run import Planned
-from jaxscale.report.views.numbers import count, estimate, flops, quantity, span
+from jaxscale.report.views.numbers import count, entry, estimate, flops, quantity, span
 from jaxscale.report.views.record import is_simulated, law_name, parameter_labels
 
 _LOW, _HIGH = 0.05, 0.95
@@ -53,7 +53,7 @@ def fit_sentence(fit: Fit, name: str = "") -> str:
     verdict = "certified" if fit.certificate.certified else "NOT certified"
     where = f" to {name}" if name else ""
     evidence = independent(fit.problem)
-    runs = f"{fit.count} runs" if evidence.units == evidence.rows else f"{fit.count} rows of {evidence.units} runs"
+    runs = f"{fit.count} runs" if evidence.units == evidence.rows else f"{evidence.rows} rows of {evidence.units} runs"
     return marked(fit, f"{law_name(fit.law)} fitted{where}, {runs}, by {fit.objective.name}: {verdict}.")
 
 
@@ -135,6 +135,8 @@ def next_steps(fit: Fit, ensemble: Ensemble | None, saved: str | None = None) ->
     if inputs - {"group"} in ({"N", "D"}, {"C", "M"}):
         group = f" --group {fit.groups[0]}" if "group" in inputs else ""
         found.append(f"{first}jaxscale plan {file} --flops {_tenfold(fit)}{group}")
+    elif any(q.axes for q in signature(fit.law).inputs.values()):
+        found.append(f"{first}jaxscale predict {file} --file points.csv --map ..., one row per prediction")
     else:
         at = ",".join(f"{name}=..." for name in signature(fit.law).inputs)
         found.append(f"{first}jaxscale predict {file} --at {at}")
@@ -224,6 +226,7 @@ def forecast_table(found: Forecast, fit: Fit) -> Table:
         "decades beyond the data",
         left=0,
     )
+    found = found.flattened()
     for i, value in enumerate(found.point):
         levels = [f"{found.quantiles[q][i]:.4f}" for q in ("0.05", "0.25", "0.75", "0.95")] if found.quantiles else []
         shown = point_cells(found.inputs, i, fit)
@@ -235,7 +238,11 @@ def point_cells(inputs: Mapping[str, np.ndarray], i: int, fit: Fit) -> list[str]
     """Point i of the columns `inputs` as people read it: sizes by their unit, the group by its label."""
     quantities = signature(fit.law).inputs
     return [
-        str(fit.groups[int(column[i])]) if name == "group" else quantity(float(column[i]), quantities[name].unit)
+        str(fit.groups[int(column[i])])
+        if name == "group"
+        else entry(column[i])
+        if np.ndim(column[i])
+        else quantity(float(column[i]), quantities[name].unit)
         for name, column in inputs.items()
     ]
 

@@ -16,7 +16,9 @@ def residuals(fit: Fit) -> Figure:
     predicted = np.asarray(predict(fit.law, fit.runs), np.float64)[used]
     error = 100 * (np.log(np.asarray(fit.runs.target, np.float64)[used]) - np.log(predicted))
     quantities = signature(fit.law).inputs
-    names = [name for name in ("N", "D", "C") if name in data] or [n for n in quantities if n != "group"]
+    names = [name for name in ("N", "D", "C") if name in data] or [n for n in quantities if n in data]
+    if not names:  # a mixture is no axis
+        data, names = {"law": predicted}, ["law"]
     figure = style.figure(3.1 * len(names) + 0.6, 3.7)
     style.title(figure, fit, "Residuals")
     labels = fit.groups or ("runs",)
