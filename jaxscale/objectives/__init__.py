@@ -5,6 +5,7 @@ vocabulary of `core` and no law or study by name; reduces nothing, so that weigh
 scores and influence need no second path.
 """
 
+from jaxscale.objectives.correlated import CorrelatedNoise
 from jaxscale.objectives.likelihood import Likelihood, gaussian, huber_density, student_t
 from jaxscale.objectives.model import Model
 from jaxscale.objectives.noise import ConstantNoise, InputNoise
@@ -15,6 +16,7 @@ from jaxscale.objectives.penalty import Penalty, least_squares, log_huber, log_l
 __all__ = [
     "AbstractObjective",
     "ConstantNoise",
+    "CorrelatedNoise",
     "InputNoise",
     "Likelihood",
     "Model",

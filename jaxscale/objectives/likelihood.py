@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxscale.core.parametric import Change
 from jaxscale.core.ranges import Range, checked
 from jaxscale.core.runs import Runs
-from jaxscale.objectives.noise import ConstantNoise, Noise
+from jaxscale.objectives.noise import AbstractNoise, ConstantNoise
 from jaxscale.objectives.objective import AbstractObjective
 from jaxscale.objectives.residual import LogResidual, RawResidual, Residual
 
@@ -97,13 +97,16 @@ class Likelihood(AbstractObjective):
 
     density: Density
     residual: Residual
-    noise: Noise
+    noise: AbstractNoise
 
     def outputs(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, "n 2"]:
+        log_scale = self._log_scale(runs)
+        return jnp.stack(self.noise.innovations(self.residual(prediction, runs), log_scale, runs), axis=1)
+
+    def _log_scale(self, runs: Runs) -> Float[Array, " n"]:
         log_sigma = self.noise(runs)
         known = self.residual.known_noise(runs)
-        log_scale = log_sigma + 0.5 * jnp.log1p((known * jnp.exp(-log_sigma)) ** 2)
-        return jnp.stack([self.residual(prediction, runs) * jnp.exp(-log_scale), log_scale], axis=1)
+        return log_sigma + 0.5 * jnp.log1p((known * jnp.exp(-log_sigma)) ** 2)
 
     def penalty(self, u: Float[Array, " 2"]) -> Float[Array, ""]:
         return self.density(u[0]) + u[1]
@@ -140,18 +143,16 @@ class Likelihood(AbstractObjective):
         return self.residual.log_slope(runs) - jax.vmap(self.penalty)(self.outputs(prediction, runs))
 
     def simulate(self, key: PRNGKeyArray, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
-        scale = jnp.exp(self.outputs(prediction, runs)[:, 1])
-        noise = scale * self.density.sample(key, prediction.shape, prediction.dtype)
-        return self.residual.target(prediction, noise)
+        noise = self.noise.coloured(self.density.sample(key, prediction.shape, prediction.dtype), runs)
+        return self.residual.target(prediction, jnp.exp(self._log_scale(runs)) * noise)
 
     @property
     def name(self) -> str:
-        by = "".join(f":{x}" for x in self.noise.by) if not isinstance(self.noise, ConstantNoise) else ""
         space = "" if isinstance(self.residual, LogResidual) else "raw-"
-        return space + self.density.name + by
+        return space + self.density.name + self.noise.name
 
 
-def gaussian(noise: Noise | None = None, residual: Residual | None = None) -> Likelihood:
+def gaussian(noise: AbstractNoise | None = None, residual: Residual | None = None) -> Likelihood:
     """Gaussian likelihood of log residuals (or `residual`) with an estimated scale."""
     return _likelihood(Gaussian(), noise, residual)
 
@@ -159,7 +160,7 @@ def gaussian(noise: Noise | None = None, residual: Residual | None = None) -> Li
 @checked
 def student_t(
     df: Freedom = 5.0,
-    noise: Noise | None = None,
+    noise: AbstractNoise | None = None,
     residual: Residual | None = None,
 ) -> Likelihood:
     """Student-t likelihood: the default for new work, as its robustness needs no width chosen by hand."""
@@ -169,14 +170,14 @@ def student_t(
 @checked
 def huber_density(
     d: Knee = 1.0,
-    noise: Noise | None = None,
+    noise: AbstractNoise | None = None,
     residual: Residual | None = None,
 ) -> Likelihood:
     """Huber-density likelihood with an estimated scale."""
     return _likelihood(HuberDensity(float(d)), noise, residual)
 
 
-def _likelihood(density: Density, noise: Noise | None, residual: Residual | None) -> Likelihood:
+def _likelihood(density: Density, noise: AbstractNoise | None, residual: Residual | None) -> Likelihood:
     return Likelihood(
         density=density,
         residual=LogResidual() if residual is None else residual,

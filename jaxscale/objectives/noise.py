@@ -1,8 +1,10 @@
 r"""Noise models: the logarithm of the residual's standard deviation, run by run."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -14,7 +16,31 @@ from jaxscale.core.parametric import AbstractParametric, param
 from jaxscale.core.runs import Runs
 
 
-class ConstantNoise(AbstractParametric):
+class AbstractNoise(AbstractParametric):
+    """The log scale of every row's residual, and how residuals hang together: by default not at all."""
+
+    sigma: eqx.AbstractVar[Array]
+
+    @abstractmethod
+    def __call__(self, runs: Runs) -> Float[Array, " n"]: ...
+
+    def innovations(
+        self, residual: Float[Array, " n"], log_scale: Float[Array, " n"], runs: Runs
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """What is independent in residuals of these log scales, standardised, and its own log scales."""
+        return residual * jnp.exp(-log_scale), log_scale
+
+    def coloured(self, innovations: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
+        """Standardised residuals from their innovations."""
+        return innovations
+
+    @property
+    def name(self) -> str:
+        """What follows the density in an objective's name."""
+        return ""
+
+
+class ConstantNoise(AbstractNoise):
     """One scale for all runs."""
 
     sigma: q.Pure = param(
@@ -31,7 +57,7 @@ class Slope(AbstractParametric):
     slope: q.Pure = param(s.real, init=0.0, prior=p.Normal(0.0, 0.3), doc="growth of the noise per unit of log input")
 
 
-class InputNoise(AbstractParametric):
+class InputNoise(AbstractNoise):
     r"""$\log\sigma_i = \log\sigma + \sum_x s_x (\log x_i - \overline{\log x})$ over the named inputs."""
 
     by: dict[str, Slope]
@@ -46,15 +72,16 @@ class InputNoise(AbstractParametric):
     def __call__(self, runs: Runs) -> Float[Array, " n"]:
         log_sigma = jnp.broadcast_to(jnp.log(self.sigma), runs.target.shape)
         for name, term in self.by.items():
-            if name not in runs.inputs:
+            if name not in (columns := runs.columns):
                 raise BadInput(
-                    f"noise: expected inputs of the law ({', '.join(runs.inputs)}) for the noise to grow with, got "
+                    f"noise: expected inputs of the law ({', '.join(columns)}) for the noise to grow with, got "
                     f"{name!r}; name one of those"
                 )
-            logs = jnp.log(runs.inputs[name])
+            logs = jnp.log(columns[name])
             centre = jnp.sum(runs.weight * logs) / jnp.sum(runs.weight)
             log_sigma = log_sigma + term.slope * (logs - centre)
         return log_sigma
 
-
-type Noise = ConstantNoise | InputNoise
+    @property
+    def name(self) -> str:
+        return "".join(f":{x}" for x in self.by)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from jaxscale.core.errors import BadInput
 from jaxscale.objectives import likelihood, penalty
+from jaxscale.objectives.correlated import CORRELATED, CorrelatedNoise
 from jaxscale.objectives.noise import InputNoise
 from jaxscale.objectives.objective import AbstractObjective
 
@@ -38,7 +39,8 @@ def objective_from_name(text: str) -> AbstractObjective:
     if len(numbers) > allowed or (inputs and "input" not in form):
         raise BadInput(f"objective: expected {name}{form}, got {text!r}; leave out what does not belong")
     try:
-        return build(*numbers, **({"noise": InputNoise(inputs)} if inputs else {}))
+        noise = CorrelatedNoise() if inputs == [CORRELATED] else InputNoise(inputs)
+        return build(*numbers, **({"noise": noise} if inputs else {}))
     except ValueError as error:
         raise BadInput(f"objective {text!r}: {error}") from None
 

@@ -24,6 +24,7 @@ from jaxscale.infer.local.covariance import covariance
 from jaxscale.infer.resample.bootstrap import resamples
 from jaxscale.infer.resample.schemes import Pairs
 from jaxscale.infer.search.units import independent, units
+from jaxscale.objectives import CorrelatedNoise, gaussian
 
 
 class Point(AbstractLaw):
@@ -130,3 +131,30 @@ def test_a_forecast_of_curves(curve: Fit, eps: float) -> None:
 def test_runs_of_other_axes_are_refused() -> None:
     with pytest.raises(BadInput, match="expected S with the axes runs, step"):
         fit(Curve(), Runs.of({"S": S[:, 0]}, LOSS))
+
+
+def test_the_correlation_of_a_run_is_estimated() -> None:
+    """Errors of rows taken as independent are too small. Oracle: what was put in, and generalised least squares."""
+    runs, each, rho, sigma = 40, 24, 0.8, 0.004
+    steps = 100.0 * np.arange(1, each + 1)[None, :] * np.linspace(1, 3, runs)[:, None]
+    rng = np.random.default_rng(5)
+    noise = np.zeros((runs, each))
+    noise[:, 0] = rng.standard_normal(runs)
+    for i in range(1, each):
+        noise[:, i] = rho * noise[:, i - 1] + np.sqrt(1 - rho**2) * rng.standard_normal(runs)
+    data = Runs.of({"S": steps}, (2.0 + 9.0 * steps**-0.4) * np.exp(sigma * noise))
+    apart, together = (fit(Curve(), data, gaussian(n), starts=2) for n in (None, CorrelatedNoise()))
+    assert together.certificate.certified
+    found = together.objective.noise  # pyright: ignore
+    # Of 40 x 23 pairs: sqrt((1 - rho^2) / 920) is .02, and sigma^2 is known to sqrt(2 / 920 (1 + rho^2) / (1 - rho^2)).
+    assert float(found.rho) == pytest.approx(rho, abs=4 * 0.02)
+    assert float(found.sigma) == pytest.approx(sigma, rel=4 * 0.05)
+    loss, term = 2.0 + 9.0 * steps**-0.4, steps**-0.4
+    slopes = np.stack([np.ones_like(loss), term, -9.0 * term * np.log(steps)], axis=2) / loss[:, :, None]
+    within = sigma**2 * rho ** np.abs(np.subtract.outer(np.arange(each), np.arange(each)))
+    # As errors of sigma, within 4 x 5 %.
+    for f, noise in ((apart, sigma**2 * np.eye(each)), (together, within)):
+        information = np.einsum("nip,ij,njq->pq", slopes, np.linalg.inv(noise), slopes)
+        expected = np.sqrt(np.linalg.inv(information)[0, 0])
+        assert np.sqrt(covariance(f, "hessian").matrix[0, 0]) == pytest.approx(expected, rel=0.2)
+    assert abs(float(together.params["E"]) - 2.0) < 4 * expected  # pyright: ignore
