@@ -1,9 +1,11 @@
 r"""Residuals of one run that are alike: correlation from row to row, estimated with their scale.
 
 With $s_i$ a residual over its scale and $\rho$ the correlation of neighbours,
-$s_i = \rho\,s_{i-1} + \sqrt{1-\rho^2}\,e_i$ (an AR(1) process, stationary in every run): a likelihood sees the innovations $e_i$, which are independent, and each
-row's density is the one given the row before it. Rows are neighbours where they follow each other in the runs, are of
-one cluster, and both count. They are taken as equally far apart, as the evaluations of a run are.
+$s_i = \rho\,s_{i-1} + \sqrt{1-\rho^2}\,e_i$ (an AR(1) process, stationary in every run): a likelihood sees the
+innovations $e_i$, which are independent, and each row's density is the one given the row before it. Rows are neighbours
+where they follow each other in the runs, are of one cluster, and both count. They are taken as equally far apart, as
+the evaluations of a run are. A law that misses the curves themselves has residuals that are alike for another reason:
+a Gaussian then takes them for noise of $\rho$ near one, and Student's t less so.
 """
 
 import jax

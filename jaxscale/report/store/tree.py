@@ -31,8 +31,8 @@ def posterior_tree(posterior: Posterior, *, key: int = 0) -> xr.DataTree:
     - `posterior`: the free parameters of law and likelihood, constrained, with `units`, `doc` and `symbol`;
       `group.<name>` holds a partial parameter's value in each data set.
     - `sample_stats`: `lp` is the log posterior density in unconstrained coordinates, up to a constant.
-    - `log_likelihood`, `posterior_predictive`, `observed_data`, `constant_data`: by `run`, the row of `fit.runs`,
-      with `data_set` as its label; runs of weight 0 are not data and are left out.
+    - `log_likelihood`, `posterior_predictive`, `observed_data`, `constant_data`: by `run`, the run of `fit.runs`,
+      and its steps where it is a curve, with `data_set` as its label; runs of weight 0 are not data and are left out.
     - `prior`, `prior_predictive`: as many independent draws as the posterior has; where a prior has no sampler they
       are left out, and the root's attribute `prior_left_out` says why.
     - `fixed`: the parameters that were held at a value, where there are any.
@@ -41,15 +41,18 @@ def posterior_tree(posterior: Posterior, *, key: int = 0) -> xr.DataTree:
     The root's attributes hold engine, verdict, seed and versions. New targets are drawn with `key`.
     """
     fit, shape = posterior.fit, (posterior.chains, posterior.draws)
-    used = np.flatnonzero(np.asarray(fit.runs.weight) > 0)
-    runs = jax.tree.map(lambda x: x[used], fit.runs)
+    used = np.flatnonzero(np.any(np.asarray(fit.runs.weight).reshape(-1, fit.runs.each) > 0, axis=1))
+    runs = fit.runs.take(used)
+    seen = runs_group(runs, fit.law, ())
     by_run: dict[str, Any] = {"run": used}
     if fit.groups:
-        by_run["data_set"] = ("run", np.array(fit.groups, dtype=object)[np.asarray(runs.group)])
-    unit = runs_group(runs, fit.law, ())["target"].attrs
+        by_run["data_set"] = ("run", np.array(fit.groups, dtype=object)[seen["group"].values])
+    unit, axes = seen["target"].attrs, seen["target"].dims
+    # A curve that is filled up has no numbers there.
+    there = np.where(seen["weight"].values > 0, 1.0, np.nan)
 
     def targets(values: np.ndarray, **about: str) -> xr.Dataset:
-        variable = xr.Variable((*_DIMS, "run"), values.reshape(*shape, -1), about)
+        variable = xr.Variable((*_DIMS, *axes), values.reshape(*shape, *there.shape) * there, about)
         return xr.Dataset({"target": variable}, by_run | _numbered(shape))
 
     groups = {
@@ -68,7 +71,8 @@ def posterior_tree(posterior: Posterior, *, key: int = 0) -> xr.DataTree:
     else:
         groups["/prior"] = parameter_draws(posterior, prior, shape)
         groups["/prior_predictive"] = targets(predictive(prior, runs, after), **unit)
-    data = runs_group(runs, fit.law, ()).drop_vars("predicted").assign_coords(by_run)
+    data = seen.drop_vars("predicted").assign(target=seen["target"] * there).assign_coords(by_run)
+    data["target"].attrs = unit
     held = parameter_variables(fit.problem.template)
     held = held.drop_vars([name for name in held.data_vars if held[name].attrs["name"] in fit.problem.split.free])
     groups["/observed_data"] = data[["target"]]
