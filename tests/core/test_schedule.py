@@ -78,6 +78,17 @@ def test_derivatives_by_a_schedule_are_finite_differences() -> None:
     assert float(by_decay) == pytest.approx(float(moved[1] - moved[0]) / (2 * h), rel=1e-5)
 
 
+def test_the_cost_is_linear_in_steps() -> None:
+    """Oracle: the compiler's own count of operations, for ten thousand steps and for ten times as many."""
+
+    def operations(m: int) -> float:
+        array, steps = jnp.asarray(schedule(*SEGMENTS)), jnp.ones(m)
+        found = jax.jit(progress).lower(array, steps, jnp.asarray(0.999)).compile().cost_analysis()
+        return float(found["flops"])  # pyright: ignore
+
+    assert operations(100_000) < 10.01 * operations(10_000)
+
+
 def test_segments_are_read_from_text() -> None:
     text = "warmup 20 4e-3; constant 50 4e-3; linear 40 4e-3 1e-3; cosine 70 2e-3 3e-4; exponential 60 3e-4 1e-5"
     assert segments_of(text) == SEGMENTS

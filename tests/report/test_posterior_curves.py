@@ -27,14 +27,14 @@ def test_a_tree_of_curves() -> None:
     found = sample(AnnealingS1S2(), Runs.of(inputs, exact * noise, weight=weight), gaussian(), draws=40, chains=2)
     tree = posterior_tree(found)
     for group in ("log_likelihood", "posterior_predictive"):
-        target = tree[group]["target"]
+        target = tree[group].to_dataset()["target"]
         assert target.dims == ("chain", "draw", "run", "step")
         np.testing.assert_array_equal(np.isfinite(target.values).all(axis=(0, 1)), weight > 0)
-    assert tree["constant_data"]["schedule"].dims == ("run", "segment", "field")
+    assert tree["constant_data"].to_dataset()["schedule"].dims == ("run", "segment", "field")
     # The density of the first draw, number by number.
     model = jax.tree.map(lambda x: x[0], found.model)
     residual = np.log(np.asarray(predict(model.law, Runs.of(inputs, exact)), np.float64) / (exact * noise))
     sigma = float(model.objective.noise.sigma)
     density = -0.5 * (residual / sigma) ** 2 - np.log(sigma) - 0.5 * np.log(2 * np.pi) - np.log(exact * noise)
-    got = tree["log_likelihood"]["target"].values[0, 0]
+    got = tree["log_likelihood"].to_dataset()["target"].values[0, 0]
     np.testing.assert_allclose(got[weight > 0], density[weight > 0], rtol=1e-4)
