@@ -13,7 +13,7 @@ from jaxscale.infer.fit.fit import Fit
 from jaxscale.infer.forecast.forecast import Forecast, forecast
 from jaxscale.report.views.numbers import flops
 from jaxscale.report.views.record import finite, forecast_record, is_simulated, warnings_of
-from jaxscale.report.views.text import marked, point_cells, table
+from jaxscale.report.views.text import marked, point_cells, runs_of, table
 
 AVERAGED = "averaged"
 
@@ -21,7 +21,7 @@ AVERAGED = "averaged"
 def comparison_sentence(found: Comparison, name: str = "") -> str:
     """What was compared on what, and which law describes the runs best."""
     fit = _first(found)
-    given = f"{name}, {fit.count} runs" if name else f"{fit.count} runs"
+    given = f"{name}, {runs_of(fit)}" if name else runs_of(fit)
     return marked(
         fit,
         f"{', '.join(found.labels)} given {given}, by {fit.objective.name}: {found.best} predicts best the runs that "

@@ -16,13 +16,13 @@ from jaxscale.infer.posterior.posterior import Posterior
 from jaxscale.report.store.tree import parameter_draws
 from jaxscale.report.views.numbers import estimate
 from jaxscale.report.views.record import finite, is_simulated, law_name, warnings_of
-from jaxscale.report.views.text import marked, table
+from jaxscale.report.views.text import marked, runs_of, table
 
 
 def posterior_sentence(posterior: Posterior, name: str = "") -> str:
     """What was sampled given what, and whether to believe the draws."""
     fit, verdict = posterior.fit, "converged" if posterior.diagnosis.passed else "NOT converged"
-    given = f"{name}, {fit.count} runs" if name else f"{fit.count} runs"
+    given = f"{name}, {runs_of(fit)}" if name else runs_of(fit)
     return marked(
         fit,
         f"{law_name(fit.law)} given {given}, by {fit.objective.name}: {posterior.chains} chains of "

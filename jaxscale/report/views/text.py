@@ -52,9 +52,15 @@ def fit_sentence(fit: Fit, name: str = "") -> str:
     """What was fitted to what, and whether to believe the optimum."""
     verdict = "certified" if fit.certificate.certified else "NOT certified"
     where = f" to {name}" if name else ""
+    return marked(fit, f"{law_name(fit.law)} fitted{where}, {runs_of(fit)}, by {fit.objective.name}: {verdict}.")
+
+
+def runs_of(fit: Fit) -> str:
+    """`240 runs`, or `437 rows of 3 runs`."""
     evidence = independent(fit.problem)
-    runs = f"{fit.count} runs" if evidence.units == evidence.rows else f"{evidence.rows} rows of {evidence.units} runs"
-    return marked(fit, f"{law_name(fit.law)} fitted{where}, {runs}, by {fit.objective.name}: {verdict}.")
+    if evidence.units == evidence.rows:
+        return f"{fit.count} runs"
+    return f"{evidence.rows} rows of {evidence.units} runs"
 
 
 def certificate_line(fit: Fit) -> str:
