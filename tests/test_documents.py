@@ -1,4 +1,4 @@
-"""What the documents show runs: the README's code and the notebooks, with small settings."""
+"""What the documents show runs: code of the README and the pages, and the notebooks, with small settings."""
 
 import importlib
 import re
@@ -15,7 +15,8 @@ from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.testing import check_law
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+PAGES = (ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.md")))
+BLOCKS = [code for page in PAGES for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)]
 
 
 def run(code: str, folder: Path) -> str:
@@ -53,6 +54,22 @@ def test_readme_kernel(tmp_path: Path) -> None:
     runs_csv(tmp_path)
     kernel = next(code for code in BLOCKS if "js.estimate" in code)
     assert "[ True  True]" in run(BLOCKS[0] + kernel, tmp_path)
+
+
+@pytest.mark.slow
+def test_page_of_forecasts(tmp_path: Path) -> None:
+    runs_csv(tmp_path)
+    assert "Chinchilla" in run(BLOCKS[0] + next(code for code in BLOCKS if "js.outlook" in code), tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().split()) < 900
 
 
 @pytest.mark.slow
