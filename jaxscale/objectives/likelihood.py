@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxscale.core.numerics.robust import robust_scale
 from jaxscale.core.parametric import Change
 from jaxscale.core.ranges import Range, checked
 from jaxscale.core.runs import Runs
@@ -132,11 +133,9 @@ class Likelihood(AbstractObjective):
         return {"noise.sigma": Change(c)} if isinstance(self.residual, RawResidual) else {}
 
     def started(self, prediction: Float[Array, " n"], runs: Runs) -> Self:
-        residual = jnp.where(runs.weight > 0, jnp.abs(self.residual(prediction, runs)), jnp.nan)
-        # Median absolute deviation, 1.4826 of which is a Gaussian's standard deviation.
-        spread = 1.4826 * jnp.nanmedian(residual)
+        residual = jnp.where(runs.weight > 0, self.residual(prediction, runs), jnp.nan)
         floor = 100 * jnp.finfo(residual.dtype).eps
-        return eqx.tree_at(lambda o: o.noise.sigma, self, jnp.maximum(spread, floor))
+        return eqx.tree_at(lambda o: o.noise.sigma, self, jnp.maximum(robust_scale(residual, jnp), floor))
 
     def log_density(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
         """Log density of every run's target itself, whatever the residual: comparable between likelihoods."""

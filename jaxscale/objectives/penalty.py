@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
+from jaxscale.core.numerics.robust import robust_scale
 from jaxscale.core.parametric import Change, param
 from jaxscale.core.ranges import Range, checked
 from jaxscale.core.runs import Runs
@@ -113,8 +114,8 @@ class Penalty(AbstractObjective):
     def simulate(self, key: PRNGKeyArray, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
         # A penalty has no noise model: Gaussian, of the residuals' robust spread, in proportion to what is known of it.
         relative = relative_noise(self.residual, runs)
-        residual = jnp.where(runs.weight > 0, jnp.abs(self.residual(prediction, runs) / relative), jnp.nan)
-        spread = 1.4826 * jnp.nanmedian(residual) * relative
+        residual = jnp.where(runs.weight > 0, self.residual(prediction, runs) / relative, jnp.nan)
+        spread = robust_scale(residual, jnp) * relative
         noise = spread * jax.random.normal(key, prediction.shape, prediction.dtype)
         return self.residual.target(prediction, noise)
 

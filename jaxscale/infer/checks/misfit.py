@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxscale.core.numerics.robust import robust_scale
 from jaxscale.core.runs import NAMED, Runs, named_runs
 from jaxscale.infer.checks.mixed import Mixed, mixed
 
@@ -81,7 +82,7 @@ def misfit(runs: Runs, predicted: np.ndarray, free: int, *, losses: bool) -> Mis
     residual = np.log(target / predicted)
     size = np.abs(residual)
     order = np.argsort(-size)
-    scale = 1.4826 * float(np.median(size[order[: len(used) - free]]))
+    scale = float(robust_scale(residual[order[: len(used) - free]]))
     known = noise / target
     far = _outliers(size[order], np.maximum(scale, known[order]))
     usual = 3 * float(np.median(known))

@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from jaxscale.core.errors import BadInput
 from jaxscale.core.law import signature
+from jaxscale.core.numerics.robust import robust_scale
 from jaxscale.core.parametric import declared
 from jaxscale.infer.fit.fit import Fit
 from jaxscale.objectives.likelihood import Likelihood, student_t
@@ -148,7 +149,7 @@ def _unexplained(fit: Fit, law: Linear, residual: np.ndarray) -> tuple[np.ndarra
 
 def _scale(likelihood: Likelihood, left: np.ndarray, freedom: int) -> float:
     """The density's most likely scale."""
-    scale = max(1.4826 * float(np.median(np.abs(left))), _FINEST)
+    scale = max(float(robust_scale(left)), _FINEST)
     for _ in range(_ITERATIONS):
         scale = max(float(np.sqrt(np.sum(_vote(likelihood, left / scale) * left**2) / freedom)), _FINEST)
     return scale

@@ -19,6 +19,7 @@ from jaxscale.core.evaluate import predict
 from jaxscale.core.flops import training_flops
 from jaxscale.core.groups import index_of
 from jaxscale.core.law import AbstractLaw, signature
+from jaxscale.core.numerics.robust import robust_scale
 from jaxscale.core.results import RESULTS
 from jaxscale.core.runs import Runs, Table
 from jaxscale.core.scale import decades_beyond
@@ -191,8 +192,7 @@ def _noise(law: AbstractLaw, runs: Runs, rows: np.ndarray) -> float:
     """From the median size of the residuals about the fitted law, raised by what its parameters took of them."""
     residual = np.asarray(jnp.log(runs.target) - jnp.log(predict(law, runs)), np.float64)[rows]
     free = sum(np.size(x) for x in jax.tree.leaves(law))
-    normal = 1.4826  # standard deviation of a normal over its median size
-    return normal * float(np.median(np.abs(residual)) * np.sqrt(len(residual) / max(len(residual) - free, 1)))
+    return float(robust_scale(residual) * np.sqrt(len(residual) / max(len(residual) - free, 1)))
 
 
 def _scales(
