@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxscale.core import ensemble as ensemble_module
+from jaxscale.core import evaluate as evaluate_module
 from jaxscale.core import priors as p
 from jaxscale.core import quantities as q
 from jaxscale.core import supports as s
@@ -113,7 +114,8 @@ def test_an_ensemble_gives_curves_at_points(eps: float) -> None:
 def test_a_band_is_made_a_few_points_and_draws_at_a_time(monkeypatch: pytest.MonkeyPatch, eps: float) -> None:
     many, levels = ensemble(7), (0.05, 0.5, 0.95)
     expected = np.quantile(np.asarray(many(S=S), np.float64), levels, axis=0)
-    monkeypatch.setattr(ensemble_module, "_NUMBERS", 5 * 7 * STEPS)  # five points; the draws one by one
+    for module in (ensemble_module, evaluate_module):
+        monkeypatch.setattr(module, "MOST", 5 * 7 * STEPS)  # five points; the draws one by one
     jax.clear_caches()
     np.testing.assert_allclose(many.band(levels, S=S), expected, rtol=8 * eps)
 

@@ -45,7 +45,7 @@ def test_fit_lowers(problem: FitProblem, platform: str) -> None:
     def solve(target: jax.Array) -> tuple[jax.Array, jax.Array]:
         moved = eqx.tree_at(lambda p: p.runs.target, problem, target)
         starts = jnp.zeros((8, 5), jnp.float32)
-        found = solve_rows(moved, chart, starts, unchanged(moved, 8), 8, GaussNewton())
+        found = solve_rows(moved, chart, starts, unchanged(moved, 8), 8, GaussNewton(), 2**30)
         return found.z, finish(moved, found.z[0]).polished.hessian
 
     exported = jax.export.export(jax.jit(solve), platforms=[platform])(problem.runs.target)
@@ -62,7 +62,7 @@ def test_bootstrap_lowers(problem: FitProblem, platform: str) -> None:
     def refit(seed: jax.Array) -> jax.Array:
         key = jax.random.wrap_key_data(seed)
         context = resamples(problem, key, Pairs(), drawn, jnp.int32(0), 64)
-        return solve_rows(problem, chart, jnp.zeros((64, 5), jnp.float32), context, 64, GaussNewton()).z
+        return solve_rows(problem, chart, jnp.zeros((64, 5), jnp.float32), context, 64, GaussNewton(), 2**30).z
 
     seed = jax.random.key_data(jax.random.key(0))
     exported = jax.export.export(jax.jit(refit), platforms=[platform])(seed)
