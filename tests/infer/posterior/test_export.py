@@ -14,13 +14,13 @@ from jaxscale.infer.resample.bootstrap import resamples
 from jaxscale.infer.resample.schemes import Pairs
 from jaxscale.infer.search.problem import FitProblem
 from jaxscale.infer.search.rows import solve_rows, unchanged
-from jaxscale.infer.search.search import finish
 from jaxscale.infer.search.units import units
 from jaxscale.laws.loss.hoffmann2022 import Chinchilla
 from jaxscale.objectives import Model, log_huber, student_t
 from jaxscale.solve.chart import Chart
 from jaxscale.solve.curved import CurvedChart, curved
 from jaxscale.solve.gauss_newton import GaussNewton
+from jaxscale.solve.newton import polish
 from jaxscale.solve.problem import split
 
 
@@ -46,7 +46,7 @@ def test_fit_lowers(problem: FitProblem, platform: str) -> None:
         moved = eqx.tree_at(lambda p: p.runs.target, problem, target)
         starts = jnp.zeros((8, 5), jnp.float32)
         found = solve_rows(moved, chart, starts, unchanged(moved, 8), 8, GaussNewton(), 2**30)
-        return found.z, finish(moved, found.z[0]).polished.hessian
+        return found.z, polish(moved, found.z[0]).hessian
 
     exported = jax.export.export(jax.jit(solve), platforms=[platform])(problem.runs.target)
     assert exported.platforms == (platform,)
