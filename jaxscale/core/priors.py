@@ -7,6 +7,7 @@ what grows with them (`AbstractParametric.scaling`) for theirs.
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -23,17 +24,17 @@ type Reals = Any  # Float[Array, "..."], or of NumPy
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
-class AbstractPrior:
+class AbstractPrior(ABC):
     """What every prior provides. Raises `BadInput` on settings that are no distribution."""
 
     def __post_init__(self) -> None:
         check_fields(self)
 
-    def log_prob(self, x: Reals) -> Reals:
-        raise NotImplementedError
+    @abstractmethod
+    def log_prob(self, x: Reals) -> Reals: ...
 
-    def quantile(self, u: Reals) -> Reals:
-        raise NotImplementedError
+    @abstractmethod
+    def quantile(self, u: Reals) -> Reals: ...
 
 
 @dataclass(frozen=True)

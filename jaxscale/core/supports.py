@@ -5,6 +5,7 @@ A support is a frozen record without arrays. `constrain` maps unconstrained real
 """
 
 import functools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,24 +20,24 @@ from jaxscale.core.ranges import REAL, check_fields
 type Reals = Float[Array, "..."]
 
 
-class AbstractSupport:
+class AbstractSupport(ABC):
     """What every support provides. Scalar supports act elementwise; vector supports on the last axis."""
 
     vector = False
     open = False  # whether a multiple of a value lies inside too
 
-    def constrain(self, z: Reals) -> Reals:
-        raise NotImplementedError
+    @abstractmethod
+    def constrain(self, z: Reals) -> Reals: ...
 
-    def unconstrain(self, x: Reals) -> Reals:
-        raise NotImplementedError
+    @abstractmethod
+    def unconstrain(self, x: Reals) -> Reals: ...
 
-    def log_det(self, z: Reals) -> Float[Array, ""]:
-        raise NotImplementedError
+    @abstractmethod
+    def log_det(self, z: Reals) -> Float[Array, ""]: ...
 
+    @abstractmethod
     def contains(self, x: Reals) -> Array:
         """True where x lies strictly inside (for vector supports: one answer per vector)."""
-        raise NotImplementedError
 
     def closed(self, x: Reals) -> Array:
         """As `contains`, with the finite edges: where a parameter may be held, though no search ends there."""

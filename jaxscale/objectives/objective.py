@@ -1,5 +1,6 @@
 """What an objective is: outputs of each run, and a penalty on them."""
 
+from abc import abstractmethod
 from typing import Any, Self
 
 import equinox as eqx
@@ -21,43 +22,43 @@ class AbstractObjective(AbstractParametric):
 
     residual: eqx.AbstractVar[Residual]
 
+    @abstractmethod
     def outputs(self, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, "n k"]:
         """What the penalty looks at, for every run, in units in which the penalty is O(1)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
         """One run's penalty. It sees the objective's settings, never its free parameters."""
-        raise NotImplementedError
 
     def curvature(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
         """The penalty's Hessian, and what is known of the outputs' own curvature."""
         return jax.hessian(self.penalty)(u)
 
+    @abstractmethod
     def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
         """A positive semi-definite curvature of the penalty, safe for steps of any length."""
-        raise NotImplementedError
 
     def reported(self, u: Float[Array, "n k"], weight: Float[Array, " n"]) -> Float[Array, ""]:
         """The value as papers state it (a sum over runs)."""
         return jnp.sum(weight * jax.vmap(self.penalty)(u))
 
+    @abstractmethod
     def resolution(self, runs: Runs) -> Float[Array, ""]:
         """Rounding unit of an output."""
-        raise NotImplementedError
 
     def started(self, prediction: Float[Array, " n"], runs: Runs) -> Self:
         """A copy whose own parameters start from the residuals of `prediction`."""
         return self
 
+    @abstractmethod
     def simulate(self, key: PRNGKeyArray, prediction: Float[Array, " n"], runs: Runs) -> Float[Array, " n"]:
         """New targets around `prediction` under the objective's noise model."""
-        raise NotImplementedError
 
     def stages(self, dtype: Any) -> tuple[Self, ...]:
         """Smoother objectives to solve in turn, each from the last one's optimum; the last is this one."""
         return (self,)
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """As written on the command line, e.g. `log-huber:0.001`."""
-        raise NotImplementedError

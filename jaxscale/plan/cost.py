@@ -1,6 +1,7 @@
 """Cost of a training run: compute as a function of N and D, and its inverse."""
 
 import math
+from abc import abstractmethod
 from typing import Annotated
 
 import equinox as eqx
@@ -14,12 +15,12 @@ from jaxscale.core.ranges import Range, check_fields
 class AbstractCost(eqx.Module):
     """What a run costs, and which D a budget leaves for a given N (both in logarithms, natural)."""
 
-    def log_flops(self, log_N: Float[Array, ""], log_D: Float[Array, ""]) -> Float[Array, ""]:
-        raise NotImplementedError
+    @abstractmethod
+    def log_flops(self, log_N: Float[Array, ""], log_D: Float[Array, ""]) -> Float[Array, ""]: ...
 
+    @abstractmethod
     def log_tokens(self, log_N: Float[Array, ""], log_C: Float[Array, ""]) -> Float[Array, ""]:
         """log D such that the run costs exp(log_C)."""
-        raise NotImplementedError
 
 
 class SixND(AbstractCost):

@@ -5,6 +5,7 @@ parameters it was eighteen times faster in a batch at equal objectives. From som
 is the faster one (benchmarks/results/first_order.md). These join the same queue, one `advance` per step.
 """
 
+from abc import abstractmethod
 from typing import Annotated, Any
 
 import equinox as eqx
@@ -49,8 +50,8 @@ class AbstractFirstOrder(eqx.Module):
     def __check_init__(self) -> None:
         check_fields(self)
 
-    def optimiser(self) -> optax.GradientTransformationExtraArgs:
-        raise NotImplementedError
+    @abstractmethod
+    def optimiser(self) -> optax.GradientTransformationExtraArgs: ...
 
     def tolerance(self, dtype: Any) -> float:
         if self.rtol is not None:

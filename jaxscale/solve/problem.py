@@ -4,6 +4,7 @@ Nothing here knows where the outputs come from. `Split` turns the free part of a
 one unconstrained real vector and back.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -26,26 +27,26 @@ class AbstractProblem(eqx.Module):
     from lane to lane of a batch (resampled weights or targets); a problem must accept `None`.
     """
 
-    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
-        raise NotImplementedError
+    @abstractmethod
+    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]: ...
 
-    def weights(self, context: Any = None) -> Float[Array, " n"]:
-        raise NotImplementedError
+    @abstractmethod
+    def weights(self, context: Any = None) -> Float[Array, " n"]: ...
 
-    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
-        raise NotImplementedError
+    @abstractmethod
+    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]: ...
 
     def curvature(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
         """The penalty's Hessian, or one that also holds what is known of the outputs' own curvature."""
         return jax.hessian(self.penalty)(u)
 
+    @abstractmethod
     def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
         """A positive semi-definite curvature with which a step from `u` never rises to first order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def resolution(self) -> Float[Array, ""]:
         """Rounding unit of one output: the sum cannot be resolved below `n * resolution ** 2`."""
-        raise NotImplementedError
 
     def regulariser(self, z: Vector, context: Any = None) -> Float[Array, ""] | None:
         """R(z), cheap and smooth: its exact Hessian is taken. None where there is none."""
@@ -68,9 +69,9 @@ class AbstractView[P: AbstractProblem](AbstractProblem):
 
     inner: P
 
+    @abstractmethod
     def point(self, z: Vector, context: Any) -> Vector:
         """The inner problem's point."""
-        raise NotImplementedError
 
     def inner_context(self, context: Any) -> Any:
         """The inner problem's context."""

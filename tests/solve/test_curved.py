@@ -24,6 +24,21 @@ class Potential(AbstractProblem):
     def value(self, z: Vector, context: Any = None) -> Float[Array, ""]:
         return self.function(z) if context is None else context * self.function(z)
 
+    def outputs(self, z: Vector, context: Any = None) -> Float[Array, "n k"]:
+        return self.value(z, context)[None, None]
+
+    def weights(self, context: Any = None) -> Float[Array, " n"]:
+        return jnp.ones(1)
+
+    def penalty(self, u: Float[Array, " k"]) -> Float[Array, ""]:
+        return u[0]
+
+    def majoriser(self, u: Float[Array, " k"]) -> Float[Array, "k k"]:
+        return jnp.zeros((1, 1))
+
+    def resolution(self) -> Float[Array, ""]:
+        return jnp.zeros(())
+
 
 def affine(p: int = P) -> Chart:
     """A chart that scales, mixes and shifts."""

@@ -1,5 +1,6 @@
 """Bootstrap schemes: each turns a key into new weights or new targets, never into data of another shape."""
 
+from abc import abstractmethod
 from typing import Any, Self
 
 import equinox as eqx
@@ -25,10 +26,10 @@ class AbstractScheme(eqx.Module):
         """The scheme for resamples of one fit, with whatever it needs to know of it; for most that is nothing."""
         return self
 
+    @abstractmethod
     def __call__(
         self, key: PRNGKeyArray, runs: Runs, prediction: Float[Array, " n"], drawn: Units, objective: AbstractObjective
-    ) -> Resample:
-        raise NotImplementedError
+    ) -> Resample: ...
 
     def remarks(self, runs: Runs) -> tuple[str, ...]:
         """What a reader of the intervals must know of the scheme, as sentences."""

@@ -17,6 +17,7 @@ several optima: ($R_D^*$ = 15.4, $R_N^*$ = 5.3) as published, (47, 2.3), and the
 bound $R_D^*$ from below only.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from math import exp
 from typing import ClassVar
@@ -59,8 +60,8 @@ class _Repeated(AbstractLaw):
         symbol="R_N^*",
     )
 
-    def _positive_part(self, x: Scalar) -> Scalar:
-        raise NotImplementedError
+    @abstractmethod
+    def _positive_part(self, x: Scalar) -> Scalar: ...
 
     def effective(self, N: q.Params, D: q.Tokens, U: q.UniqueTokens) -> tuple[q.Params, q.Tokens]:
         """N' and D': the size and the fresh tokens that would be worth as much."""
