@@ -110,11 +110,14 @@ def test_refitted_vocabulary_at_7b(fitted: Fit, beside: Beside) -> None:
 
 @pytest.mark.x64
 @pytest.mark.slow
-def test_with_the_tokens_there_are_no_vocabulary_is_best(runs: Runs, fitted: Fit, beside: Beside) -> None:
-    """The fit is worse by 8 % of the sum and has no vocabulary term."""
+def test_with_the_tokens_there_are_the_fit_is_worse(runs: Runs, fitted: Fit, beside: Beside) -> None:
+    """By 8 % of the sum, with a vocabulary term that falls faster; without that term it is worse still."""
     true = fit(VocabularyLoss(per=1.0), runs, raw_huber(DELTA))
     published = in_their_units(from_published(VocabularyLoss, "tao2024"))
     for name, value in in_their_units(true.law).items():
         beside(f"{name} without the quirk", f"{value:.4g}", f"{published[name]:.4g} (with it)")
     assert true.value > 1.07 * fitted.value
-    assert set(true.certificate.on_edge) & {"A_2", "alpha_2"}
+    assert float(true.law.alpha_2) > 1.5 * float(fitted.law.alpha_2)
+    without = fit(VocabularyLoss(per=1.0), runs, raw_huber(DELTA), fixed={"A_2": 0.0, "alpha_2": 1.0})
+    beside("objective without a vocabulary term", f"{without.value:.5f}", f"{true.value:.5f} (with it)")
+    assert without.value > true.value
