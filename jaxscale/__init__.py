@@ -5,8 +5,8 @@ provenance), an *ensemble* (many laws as one). Verbs: `fit`, `bootstrap`, `sampl
 `frontier`, `allocate`.
 
 Floors, each importing only the ones below it: `cli`; `report` and `testing`; `plan`; `infer`; `solve`; `objectives`;
-`compose`, `laws`, `studies` and `execute`; `core`. The names at the top stand in
-`__init__.pyi`; the rest is in the rooms of the floors.
+`compose`, `laws`, `studies` and `execute`; `core`. The names at the top stand in `__init__.pyi`; the
+rest is in the rooms of the floors.
 """
 
 import lazy_loader

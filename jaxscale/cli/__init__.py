@@ -1,4 +1,4 @@
-"""Floor 6, the command line: `jaxscale demo | fit | sample | compare | predict | plan | versus | laws | data | cite`.
+"""Floor 7, the command line: `jaxscale demo | fit | sample | compare | predict | plan | versus | laws | data | cite`.
 
 A thin layer of typer commands over the verbs: it parses, calls, prints and sets the exit status (0 good, 1 a fit is
 not certified or a posterior failed its diagnosis, 2 bad input, 3 a fault of jaxscale). What is said comes from

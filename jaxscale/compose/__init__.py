@@ -1,5 +1,5 @@
-"""Floor 1, laws made of laws: joint over groups (`Pooled`, `Tied`), averaged, corrected,
-and one member of a joint one.
+"""Floor 1, laws made of laws: joint over groups (`Pooled`, `Tied`), averaged, corrected, and a member
+of a joint one.
 
 A joint law is a law: it fits, forecasts and plans as any other. May import core only.
 """

@@ -52,7 +52,7 @@ class Corrected(AbstractLaw):
         known, inputs = values(law), signature(law).inputs
         if unknown := sorted(set(shift) - set(known)):
             raise BadInput(f"corrected: the law has no parameter {unknown}; it has {list(known)}")
-        if unknown := sorted(set(names) - set(inputs)) or "group" in inputs:
+        if not set(names) <= set(inputs) or "group" in inputs:
             raise BadInput(f"corrected: expected inputs of {list(inputs)}, of a law of one data set, got {list(names)}")
         self.law, self.names = law, tuple(names)
         self.shift = {name: as_leaf(shift.get(name, jnp.zeros_like(x))) for name, x in sorted(known.items())}

@@ -83,7 +83,10 @@ def at_many(law: AbstractLaw, inputs: Mapping[str, Any]) -> Float[Array, "draw *
 
 
 def points_of(law: AbstractLaw, inputs: Mapping[str, Any], groups: Sequence[str]) -> dict[str, np.ndarray]:
-    """`points_for` of a law that need not be fitted, on data of these `groups`."""
+    """The law's inputs, checked and broadcast to (m, *axes); `groups`, by index or label, as indices.
+
+    Raises `BadInput`.
+    """
     wanted = signature(law).inputs
     missing = [name for name in wanted if name not in inputs]
     if missing:

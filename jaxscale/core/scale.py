@@ -34,23 +34,23 @@ def scale_of(by: Scale, data: Runs | Table, runs: Runs, law: AbstractLaw) -> tup
     found = None if isinstance(data, Runs) else _column(data, by, law)
     if found is not None:
         return by, found
-    training = compute(runs) if by == "C" else None
+    training = compute(runs.inputs) if by == "C" else None
     if training is not None:
         return training
     raise BadInput(f"held-out: expected `by` to be one of {list(runs.inputs)}, got {by!r}; map a column to {by}")
 
 
-def compute(runs: Runs) -> tuple[str, np.ndarray] | None:
+def compute(inputs: Mapping[str, Any]) -> tuple[str, np.ndarray] | None:
     """Compute by its name and its value for every run: C, or 6ND where there are N and D; None without either."""
-    inputs = {name: np.asarray(runs.inputs[name], np.float64) for name in ("C", "N", "D") if name in runs.inputs}
-    if "C" in inputs:
-        return "C", inputs["C"]
-    return ("6 N D", training_flops(inputs["N"], inputs["D"])) if {"N", "D"} <= set(inputs) else None
+    known = {name: np.asarray(inputs[name], np.float64) for name in ("C", "N", "D") if name in inputs}
+    if "C" in known:
+        return "C", known["C"]
+    return ("6 N D", training_flops(known["N"], known["D"])) if {"N", "D"} <= set(known) else None
 
 
 def size(runs: Runs) -> tuple[str, np.ndarray] | None:
     """How large each run is, by name and value: its compute; else the input that spans most decades; None without."""
-    if (known := compute(runs)) is not None:
+    if (known := compute(runs.inputs)) is not None:
         return known
     used = np.asarray(runs.weight) > 0
     columns = {name: np.asarray(x, np.float64) for name, x in runs.inputs.items()}

@@ -1,4 +1,4 @@
-"""Floor 1a, the laws: one paper one file, one folder per question asked (loss, breaks, ...).
+"""Floor 1, the laws: one paper one file, one folder per question asked (loss, breaks, ...).
 
 A law file may import `core`, nothing else of jaxscale: no study, no solver, no other law. It declares parameters in
 the paper's symbols and units, the formula for one run, and what was published: parameter sets, check values, and the

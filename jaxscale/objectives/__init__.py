@@ -1,8 +1,7 @@
 """Floor 2: a law and runs become one penalty per run.
 
-Residuals, robust shapes, likelihoods with a noise model. Knows the
-vocabulary of `core` and no law or study by name; reduces nothing, so that weights, bootstrap, held-out
-scores and influence need no second path.
+Residuals, robust shapes, likelihoods with a noise model. Knows the vocabulary of `core` and no law or study by name;
+reduces nothing, so that weights, bootstrap, held-out scores and influence need no second path.
 """
 
 from jaxscale.objectives.correlated import CorrelatedNoise

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxscale.solve.chart import unit_diagonal
 from jaxscale.solve.positive import solve_any, solve_positive
 from jaxscale.solve.problem import AbstractProblem, Vector, expand
 
@@ -25,10 +26,9 @@ class Polished(eqx.Module):
 
     def decrement(self, xp: Any = jnp) -> Any:
         """What a Newton step would still gain; infinite where the Hessian is not positive definite."""
-        size = xp.sqrt(xp.abs(xp.diagonal(self.hessian)))
-        size = xp.where(size > 0, size, 1)
+        hessian, size = unit_diagonal(xp, self.hessian)
         scaled = self.gradient / size
-        gain = 0.5 * xp.vdot(scaled, solve_positive(xp, self.hessian / xp.outer(size, size), scaled))
+        gain = 0.5 * xp.vdot(scaled, solve_positive(xp, hessian, scaled))
         return xp.where(xp.isfinite(gain), gain, xp.inf)
 
 

@@ -1,4 +1,4 @@
-"""Floor 5, testing: the checks that every law of the package passes, public for a user's own laws.
+"""Floor 6, testing: the checks that every law of the package passes, public for a user's own laws.
 
 May import every floor below; nothing imports it but tests. A check is found, not registered: any function
 marked with `check` in `declaration` or `numerical` is one of `CHECKS`.

@@ -88,7 +88,10 @@ def test_newton_steps_are_the_compiled_ones(curve: Any, eps: float) -> None:
     rough = np.asarray([0.5, 1.0, 0.8], curve.x.dtype)
     theirs = jax.jit(polish)(curve, jnp.asarray(rough))
     compiled = jax.jit(look)
-    seen = lambda z: jax.device_get(compiled(curve, jnp.asarray(z)))  # noqa: E731
+
+    def seen(z: np.ndarray) -> Polished:
+        return jax.device_get(compiled(curve, jnp.asarray(z)))
+
     ours: Polished = polish_from_host(seen, lambda there: there, rough, np.asarray(sum_rounding(curve)))
     assert float(ours.value) == pytest.approx(float(theirs.value), rel=64 * eps / 0.02)
     np.testing.assert_allclose(ours.z, theirs.z, atol=2 * np.sqrt(64 * eps / 0.02))

@@ -66,12 +66,12 @@ def noise_of(runs: Runs, residual: np.ndarray, freedom: float) -> RunNoise:
 
 def noise_at(noise: RunNoise, points: Mapping[str, Any]) -> np.ndarray:
     """The scale of a run's noise at points (m,), by their size where it is known."""
-    inputs = {name: np.asarray(x, np.float64) for name, x in points.items() if name != "group"}
-    target = np.ones(len(next(iter(points.values()))))
-    here = inputs.get(noise.along)
-    if here is None and (known := compute(Runs.of(inputs, target))) is not None:
-        here = known[1]
-    return np.broadcast_to(noise.at(np.zeros_like(target) if here is None else np.log10(here)), target.shape)
+    at = np.zeros(len(next(iter(points.values()))))
+    if noise.along in points:
+        at = np.log10(np.asarray(points[noise.along], np.float64))
+    elif (known := compute(points)) is not None:
+        at = np.log10(known[1])
+    return np.broadcast_to(noise.at(at), at.shape)
 
 
 def run_noise(residual: np.ndarray, log10_size: np.ndarray | None, parameters: float) -> RunNoise:

@@ -97,7 +97,7 @@ def compare(posteriors: Mapping[str, Posterior], *, key: PRNGKeyArray | int = 0)
         left = [score_left_out(p.fit, masks, jax.random.fold_in(keys[label], 1)) for label, p in posteriors.items()]
         groups = np.stack([np.where(used, np.nansum(np.where(masks, x, 0), axis=0), np.nan) for x in left], axis=1)
     scale, cuts, beyond = None, np.zeros(0), None
-    if known := [c for p in posteriors.values() if (c := compute(p.fit.runs)) is not None]:
+    if known := [c for p in posteriors.values() if (c := compute(p.fit.runs.inputs)) is not None]:
         scale, x = known[0]
         cuts = np.unique(np.quantile(x[used], CUTS, method="inverted_cdf"))
         above = used & (x[None, :] >= cuts[:, None])
